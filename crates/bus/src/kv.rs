@@ -1,0 +1,219 @@
+//! The port for what operators set: a small watched key-value bucket, and its form in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::StreamExt;
+use tokio::sync::broadcast;
+use tokio_stream::wrappers::BroadcastStream;
+
+/// Why a bucket did not do what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KvError {
+    /// The store is away or did not answer in time.
+    #[error("store away")]
+    Away,
+    /// `create` found the key there already.
+    #[error("key exists")]
+    Exists,
+    /// The key's form is not allowed (`[A-Za-z0-9_=/.-]+`, no dot at either end).
+    #[error("key not allowed")]
+    BadKey,
+}
+
+/// A value with its revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KvRecord {
+    /// The value.
+    pub value: Bytes,
+    /// Rises with every change of the bucket.
+    pub revision: u64,
+}
+
+/// A change, as a watcher sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KvEvent {
+    /// A key has this value now.
+    Put {
+        /// The key.
+        key: String,
+        /// The value.
+        record: KvRecord,
+    },
+    /// A key is gone.
+    Gone {
+        /// The key.
+        key: String,
+    },
+    /// Everything that was there when the watch began has been told.
+    Snapshot,
+}
+
+/// A stream of changes. It ends when the store is lost; the watcher then watches again.
+pub type KvEvents = BoxStream<'static, KvEvent>;
+
+/// A small bucket of values that can be watched.
+#[async_trait]
+pub trait Kv: Send + Sync + 'static {
+    /// The value of a key.
+    async fn get(&self, key: &str) -> Result<Option<KvRecord>, KvError>;
+    /// Sets a key and returns the revision.
+    async fn put(&self, key: &str, value: Bytes) -> Result<u64, KvError>;
+    /// Sets a key that must not be there yet.
+    async fn create(&self, key: &str, value: Bytes) -> Result<u64, KvError>;
+    /// Removes a key, if it is there.
+    async fn delete(&self, key: &str) -> Result<(), KvError>;
+    /// Kept revisions of a key, newest first; the bucket says how many it keeps.
+    async fn history(&self, key: &str) -> Result<Vec<KvRecord>, KvError>;
+    /// First every key that is there, then [`KvEvent::Snapshot`], then each change.
+    async fn watch(&self) -> Result<KvEvents, KvError>;
+}
+
+/// A bucket in memory.
+#[derive(Clone)]
+pub struct MemoryKv {
+    inner: Arc<Mutex<Memory>>,
+    changes: broadcast::Sender<KvEvent>,
+    keep: usize,
+}
+
+#[derive(Default)]
+struct Memory {
+    /// Newest last; `None` is a removal.
+    values: BTreeMap<String, Vec<(u64, Option<Bytes>)>>,
+    revision: u64,
+}
+
+impl MemoryKv {
+    /// An empty bucket that keeps `keep` revisions of each key (at least one).
+    pub fn new(keep: usize) -> Self {
+        let (changes, _) = broadcast::channel(1024);
+        Self { inner: Arc::default(), changes, keep: keep.max(1) }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, key: &str, value: Option<Bytes>, only_new: bool) -> Result<u64, KvError> {
+        check_key(key)?;
+        let mut memory = self.lock();
+        if only_new && memory.current(key).is_some() {
+            return Err(KvError::Exists);
+        }
+        memory.revision += 1;
+        let revision = memory.revision;
+        let kept = memory.values.entry(key.to_owned()).or_default();
+        kept.push((revision, value.clone()));
+        let surplus = kept.len().saturating_sub(self.keep);
+        kept.drain(..surplus);
+        // A send without a watcher is no error. Sent under the lock, so that a new watcher sees each
+        // change once: in its snapshot or after it.
+        let key = key.to_owned();
+        let _ = self.changes.send(match value {
+            Some(value) => KvEvent::Put { key, record: KvRecord { value, revision } },
+            None => KvEvent::Gone { key },
+        });
+        Ok(revision)
+    }
+}
+
+impl Memory {
+    fn current(&self, key: &str) -> Option<KvRecord> {
+        let (revision, value) = self.values.get(key)?.last()?;
+        value.clone().map(|value| KvRecord { value, revision: *revision })
+    }
+}
+
+/// The form of keys that a NATS bucket allows, so that both forms refuse the same.
+pub(crate) fn check_key(key: &str) -> Result<(), KvError> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'=' | b'/' | b'.' | b'-');
+    if key.is_empty() || key.starts_with('.') || key.ends_with('.') || !key.bytes().all(allowed) {
+        return Err(KvError::BadKey);
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Kv for MemoryKv {
+    async fn get(&self, key: &str) -> Result<Option<KvRecord>, KvError> {
+        check_key(key)?;
+        Ok(self.lock().current(key))
+    }
+
+    async fn put(&self, key: &str, value: Bytes) -> Result<u64, KvError> {
+        self.set(key, Some(value), false)
+    }
+
+    async fn create(&self, key: &str, value: Bytes) -> Result<u64, KvError> {
+        self.set(key, Some(value), true)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), KvError> {
+        self.set(key, None, false).map(|_| ())
+    }
+
+    async fn history(&self, key: &str) -> Result<Vec<KvRecord>, KvError> {
+        check_key(key)?;
+        let memory = self.lock();
+        let kept = memory.values.get(key).map(Vec::as_slice).unwrap_or_default();
+        Ok(kept
+            .iter()
+            .rev()
+            .filter_map(|(revision, value)| {
+                value.clone().map(|value| KvRecord { value, revision: *revision })
+            })
+            .collect())
+    }
+
+    async fn watch(&self) -> Result<KvEvents, KvError> {
+        let memory = self.lock();
+        let changes = BroadcastStream::new(self.changes.subscribe());
+        let mut snapshot: Vec<KvEvent> = memory
+            .values
+            .keys()
+            .filter_map(|key| {
+                memory.current(key).map(|record| KvEvent::Put { key: key.clone(), record })
+            })
+            .collect();
+        snapshot.push(KvEvent::Snapshot);
+        // A watcher that lags is ended, and watches again from a new snapshot.
+        let changes = changes.take_while(|event| futures::future::ready(event.is_ok()));
+        Ok(Box::pin(
+            futures::stream::iter(snapshot)
+                .chain(changes.filter_map(|event| futures::future::ready(event.ok()))),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_watcher_sees_the_snapshot_then_each_change() {
+        let kv = MemoryKv::new(2);
+        kv.put("a.x", "1".into()).await.unwrap();
+        let mut events = kv.watch().await.unwrap();
+        kv.delete("a.x").await.unwrap();
+        assert!(matches!(events.next().await, Some(KvEvent::Put { key, .. }) if key == "a.x"));
+        assert_eq!(events.next().await, Some(KvEvent::Snapshot));
+        assert_eq!(events.next().await, Some(KvEvent::Gone { key: "a.x".into() }));
+    }
+
+    #[tokio::test]
+    async fn create_has_one_winner_and_history_is_newest_first() {
+        let kv = MemoryKv::new(2);
+        kv.create("k", "1".into()).await.unwrap();
+        assert_eq!(kv.create("k", "2".into()).await, Err(KvError::Exists));
+        kv.put("k", "2".into()).await.unwrap();
+        kv.put("k", "3".into()).await.unwrap();
+        let values: Vec<_> =
+            kv.history("k").await.unwrap().into_iter().map(|record| record.value).collect();
+        assert_eq!(values, ["3", "2"]);
+        assert_eq!(kv.put("a b", "1".into()).await, Err(KvError::BadKey));
+    }
+}
