@@ -76,6 +76,18 @@ impl MemoryJournal {
         self.lock().entries.clone()
     }
 
+    async fn wait_for(&self, at: usize) -> Entry {
+        loop {
+            let grown = self.grown.notified();
+            tokio::pin!(grown);
+            grown.as_mut().enable();
+            if let Some(entry) = self.lock().entries.get(at) {
+                return entry.clone();
+            }
+            grown.await;
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,18 +111,10 @@ impl Journal for MemoryJournal {
         Ok(Box::pin(futures::stream::unfold(start, move |at| {
             let (journal, reader) = (journal.clone(), reader.clone());
             async move {
-                loop {
-                    let grown = journal.grown.notified();
-                    tokio::pin!(grown);
-                    grown.as_mut().enable();
-                    let next = journal.lock().entries.get(at).cloned();
-                    if let Some(entry) = next {
-                        let raw = serde_json::to_vec(&entry).unwrap_or_default();
-                        let delivery = MemoryDelivery { journal, reader, at, entry, raw };
-                        return Some((Ok(Box::new(delivery) as Box<dyn Delivery>), at + 1));
-                    }
-                    grown.await;
-                }
+                let entry = journal.wait_for(at).await;
+                let raw = serde_json::to_vec(&entry).unwrap_or_default();
+                let delivery = MemoryDelivery { journal, reader, at, entry, raw };
+                Some((Ok(Box::new(delivery) as Box<dyn Delivery>), at + 1))
             }
         })))
     }

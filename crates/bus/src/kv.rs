@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
@@ -130,7 +130,8 @@ impl Memory {
 
 /// The form of keys that a NATS bucket allows, so that both forms refuse the same.
 pub(crate) fn check_key(key: &str) -> Result<(), KvError> {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'=' | b'/' | b'.' | b'-');
+    let allowed =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'=' | b'/' | b'.' | b'-');
     if key.is_empty() || key.starts_with('.') || key.ends_with('.') || !key.bytes().all(allowed) {
         return Err(KvError::BadKey);
     }

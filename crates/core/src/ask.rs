@@ -108,7 +108,9 @@ impl Ask {
     /// # Errors
     /// [`crate::StageError::Unreadable`] naming the field, where the policy's section is not of the
     /// stage's form.
-    pub fn settings<T: serde::de::DeserializeOwned + Default>(&self) -> Result<T, crate::StageError> {
+    pub fn settings<T: serde::de::DeserializeOwned + Default>(
+        &self,
+    ) -> Result<T, crate::StageError> {
         if self.settings.is_null() {
             return Ok(T::default());
         }

@@ -8,7 +8,20 @@ use serde::{Deserialize, Serialize};
 use crate::StageName;
 
 /// Which text of an interaction is meant. On the wire: `text`, or `context[0]`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String", extend("pattern" = r"^(text|context\[\d+\])$"))]
 pub enum Place {
@@ -55,7 +68,9 @@ impl TryFrom<String> for Place {
 }
 
 /// Bytes of the received text: from `start`, up to but without `end`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub struct Span {
     /// First byte.
     pub start: usize,
@@ -81,7 +96,9 @@ impl Span {
 }
 
 /// How bad a finding is if it is true.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Worth knowing.
@@ -126,7 +143,12 @@ pub struct Finding {
 
 impl Finding {
     /// A finding about the whole text; narrow it with the `at` and `with` methods.
-    pub fn new(stage: StageName, kind: impl Into<String>, severity: Severity, confidence: f64) -> Self {
+    pub fn new(
+        stage: StageName,
+        kind: impl Into<String>,
+        severity: Severity,
+        confidence: f64,
+    ) -> Self {
         Self {
             stage,
             kind: kind.into(),

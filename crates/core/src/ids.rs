@@ -92,9 +92,7 @@ macro_rules! hidden {
 
 fn is_label(value: &str) -> bool {
     (1..=63).contains(&value.len())
-        && value
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 fn is_personal(value: &str) -> bool {

@@ -127,7 +127,9 @@ pub struct ResolutionRecord {
 }
 
 /// What an operator, the console or the anomaly watch can order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Shrinks the speaker's or bot's limit by `factor`.

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::{BotId, Cause, Coverage, Effect, Finding, Measures, MessageId, StageName, Text, Tone};
 
 /// What is to be done with a message. Ordered from mild to harsh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// Forward it as it is.

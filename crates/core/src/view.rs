@@ -63,10 +63,9 @@ impl View {
                 Span { start: run.source, end: run.source + run.source_len }
             };
             found = Some(match found {
-                Some(so_far) => Span {
-                    start: so_far.start.min(piece.start),
-                    end: so_far.end.max(piece.end),
-                },
+                Some(so_far) => {
+                    Span { start: so_far.start.min(piece.start), end: so_far.end.max(piece.end) }
+                }
                 None => piece,
             });
         }
