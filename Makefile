@@ -1,0 +1,82 @@
+# The commands that people and CI use. `make` alone lists them.
+# `make run` needs Rust and a C compiler; what tests and `make up` need besides is fetched by tests/tools/setup.sh.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Evaluated at the head of a recipe: gets the servers (quiet when cached) and names them to it.
+TOOLS = env=$$(tests/tools/setup.sh) && eval "$$env"
+DENY = env=$$(tests/tools/setup.sh cargo-deny) && eval "$$env" && "$$PORTCULLIS_CARGO_DENY" --all-features
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: ## the whole gateway in one process on http://127.0.0.1:8080; ARGS="…" goes to `portcullis up`
+	@cargo build --release --locked -p portcullis
+	@exec target/release/portcullis up $(ARGS)
+
+.PHONY: up
+up: ## nats-server, redis-server and every service as a process of its own; Ctrl-C stops them all
+	@$(TOOLS) && exec deploy/local/up.sh
+
+.PHONY: tools
+tools: ## get the servers that tests and `make up` need (cached outside the tree)
+	@tests/tools/setup.sh
+
+.PHONY: fmt
+fmt: ## format the code
+	@cargo fmt --all
+
+.PHONY: lint
+lint: ## formatting and clippy, warnings as errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: test
+test: lint ## lint, then every test but the slow ones
+	@$(TOOLS) && set -x && cargo test --workspace --locked --no-fail-fast
+	@echo
+	@echo "make test: passed. Not run (make test-all runs all of these but the last two):"
+	@echo "  - tests that ask for PORTCULLIS_SLOW=1 (long soaks, the deduplication window waited out)"
+	@echo "  - tests marked #[ignore], counted as 'ignored' above"
+	@echo "  - tests/tools/up-smoke.sh: release build, every service as a process, a message through, Ctrl-C"
+	@echo "  - cargo-deny: licences, bans, sources (make deny)"
+	@echo "  - cargo-deny: advisories, which needs the advisory database (make advisories)"
+	@echo "  - benchmarks (make bench)"
+
+.PHONY: test-all
+test-all: lint deny ## what `make test` runs, and the slow tests, cargo-deny and a start of every process
+	@$(TOOLS) && set -x && PORTCULLIS_SLOW=1 cargo test --workspace --locked --no-fail-fast -- --include-ignored
+	@$(TOOLS) && tests/tools/up-smoke.sh
+	@echo
+	@echo "make test-all: passed. Not run:"
+	@echo "  - cargo-deny: advisories, which needs the advisory database (make advisories)"
+	@echo "  - benchmarks (make bench)"
+
+.PHONY: deny
+deny: ## cargo-deny: licences, bans and sources of every dependency
+	@$(DENY) check licenses bans sources
+
+.PHONY: advisories
+advisories: ## cargo-deny: known vulnerabilities; fetches the advisory database
+	@$(DENY) check advisories || { \
+	  echo "make advisories: failed. If the lines above say that the database could not be fetched, nothing was" \
+	    "checked: run it where the advisory database's host can be reached." >&2; exit 1; }
+
+.PHONY: bench
+bench: ## benchmarks of every crate that has some
+	@$(TOOLS) && set -x && cargo bench --workspace --locked --benches
+
+.PHONY: train
+train: ## train the injection classifier: make train DATA=FILE.jsonl
+	@[[ -n "$(DATA)" ]] || { echo "make train: name the labelled messages: make train DATA=FILE.jsonl" >&2; exit 2; }
+	@[[ -r "$(DATA)" ]] || { echo "make train: cannot read $(DATA)" >&2; exit 2; }
+	cargo run --release --locked -p portcullis-injection-classifier --bin train -- "$(DATA)"
+
+.PHONY: clean-data
+clean-data: ## remove what local runs wrote: ./portcullis-data and ./.run
+	@rm -rf portcullis-data .run
