@@ -129,7 +129,7 @@ impl Memory {
 }
 
 /// The form of keys that a NATS bucket allows, so that both forms refuse the same.
-pub(crate) fn check_key(key: &str) -> Result<(), KvError> {
+fn check_key(key: &str) -> Result<(), KvError> {
     let allowed =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'=' | b'/' | b'.' | b'-');
     if key.is_empty() || key.starts_with('.') || key.ends_with('.') || !key.bytes().all(allowed) {

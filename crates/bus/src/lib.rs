@@ -10,10 +10,13 @@ mod journal;
 mod kv;
 mod local;
 mod outbox;
+mod recorder;
+mod spool;
 
 pub use caller::{CallError, Caller, Mixed};
 pub use held::{Held, HeldError, HeldItem, MemoryHeld};
 pub use journal::{Deliveries, Delivery, Journal, JournalError, MemoryJournal};
-pub use kv::{Kv, KvError, KvEvent, KvRecord, MemoryKv};
+pub use kv::{Kv, KvError, KvEvent, KvEvents, KvRecord, MemoryKv};
 pub use local::{Local, Seats};
 pub use outbox::{Mail, MailKind, MemoryOutbox, Outbox, OutboxError};
+pub use recorder::{NotRecorded, Recorder};

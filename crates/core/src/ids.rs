@@ -157,6 +157,8 @@ macro_rules! stages {
 stages! {
     /// What operators have ordered; enforced by ingress before the plan.
     control = "control";
+    /// The conversation's state, which ingress loads; in receipts only where that failed.
+    conversation = "conversation";
     /// Limits a speaker, an address or a conversation.
     rate_limit = "rate-limit";
     /// Canonical readings, secrets and personal data.

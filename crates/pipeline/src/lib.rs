@@ -1,1 +1,16 @@
-//! 
+//! Walks a plan: control → gate → clean → judges in parallel → decide. One verdict, always, in time:
+//! [`Pipeline::run`] does not return a `Result`, and a stage that is down, slow, full or broken leaves a
+//! gap in the receipt, never an absence of findings.
+//!
+//! Only this crate changes a text, and only by the edits that stages asked for.
+
+mod ask;
+mod edits;
+mod examine;
+mod receipt;
+mod run;
+mod shown;
+
+pub use edits::MaskHash;
+pub use run::{Given, Identity, Memory, Outcome, Pipeline};
+pub use shown::for_bot;
