@@ -1,1 +1,12 @@
-//! 
+//! The ports of `state` on Redis: one connection, one script an operation, the server's own clock.
+//!
+//! Keys begin with `portcullis:{bot}:`; the braces are the hash tag, so that all keys of one bot lie
+//! in one slot of a cluster and a script may touch several.
+
+mod connect;
+mod conversations;
+mod limiter;
+
+pub use connect::{ConnectError, Redis, RedisOptions, connect};
+pub use conversations::RedisConversations;
+pub use limiter::RedisLimiter;
