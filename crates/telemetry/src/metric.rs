@@ -1,0 +1,36 @@
+//! The recorder of metrics.
+
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Upper bounds of the buckets of every histogram whose name ends in `_seconds`.
+pub const SECONDS_BUCKETS: [f64; 17] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3,
+    0.5, 1.0, 2.5, 10.0,
+];
+
+/// How often recorded samples are folded into their buckets, so that memory stays flat even where nobody
+/// reads the metrics.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Installs the recorder; `None` where something else has installed one.
+pub(crate) fn install() -> Option<PrometheusHandle> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS_BUCKETS)
+        .ok()?
+        .install_recorder()
+        .ok()?;
+    let kept_up = handle.clone();
+    let upkeep = move || {
+        loop {
+            std::thread::sleep(UPKEEP);
+            kept_up.run_upkeep();
+        }
+    };
+    // Without the thread the metrics are right still; only reading them keeps memory down.
+    if std::thread::Builder::new().name("metrics-upkeep".into()).spawn(upkeep).is_err() {
+        tracing::warn!("no thread for the upkeep of metrics");
+    }
+    Some(handle)
+}

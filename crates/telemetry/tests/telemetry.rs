@@ -1,0 +1,191 @@
+//! Telemetry as a process sees it: trace ids without an exporter, what is exported, panics without their
+//! payload, the form of log lines. What concerns a whole process runs in a child of this one.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::time::Duration;
+
+use portcullis_config::{LogFormat, ServerUrl, TelemetryConfig};
+use portcullis_telemetry as telemetry;
+
+/// Names the part that a child plays.
+const PART: &str = "PORTCULLIS_TEST_PART";
+
+/// What no output may hold.
+const MARKER: &str = "xyzzy-plugh";
+
+fn headers_of(span: &tracing::Span) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    span.in_scope(|| telemetry::inject(|key, value| headers.push((key.to_owned(), value))));
+    headers
+}
+
+fn parent_of(headers: &[(String, String)]) -> telemetry::Parent {
+    telemetry::extract(|key| headers.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str()))
+}
+
+#[test]
+fn a_trace_id_exists_without_an_exporter_and_travels() {
+    let config = TelemetryConfig { log: "off".into(), ..TelemetryConfig::default() };
+    let _telemetry = telemetry::init(&config, "test").unwrap();
+    assert_eq!(telemetry::current_trace_id(), None);
+    let asking = tracing::info_span!("asking");
+    let id = asking.in_scope(telemetry::current_trace_id).unwrap();
+    assert_eq!(id.len(), 32);
+
+    let headers = headers_of(&asking);
+    assert_eq!(headers.len(), 1, "{headers:?}");
+    assert_eq!(headers[0].0, "traceparent");
+    assert!(headers[0].1.contains(&id));
+
+    let serving = tracing::info_span!("serving");
+    assert_eq!(parent_of(&headers).trace_id(), Some(id.clone()));
+    assert!(parent_of(&headers).adopt(&serving));
+    assert_eq!(serving.in_scope(telemetry::current_trace_id), Some(id.clone()));
+    let inner = serving.in_scope(|| tracing::info_span!("inner"));
+    assert_eq!(inner.in_scope(telemetry::current_trace_id), Some(id));
+}
+
+#[test]
+fn a_trace_context_that_cannot_be_read_begins_a_new_trace() {
+    let _telemetry = telemetry::init(&TelemetryConfig::default(), "test").unwrap();
+    for broken in ["", "00-zz-11-01", "00-00000000000000000000000000000000-0000000000000000-01"] {
+        let span = tracing::info_span!("serving");
+        let parent = parent_of(&[("traceparent".to_owned(), broken.to_owned())]);
+        assert_eq!(parent.trace_id(), None);
+        assert!(!parent.adopt(&span));
+        assert!(span.in_scope(telemetry::current_trace_id).is_some());
+    }
+}
+
+#[test]
+fn metrics_have_buckets_and_a_second_init_shares_them() {
+    let first = telemetry::init(&TelemetryConfig::default(), "test").unwrap();
+    let second = telemetry::init(&TelemetryConfig::default(), "other").unwrap();
+    metrics::histogram!("test_took_seconds").record(0.000_3);
+    let text = second.metrics();
+    assert!(text.contains("test_took_seconds_bucket{le=\"0.0005\"} 1"), "{text}");
+    assert!(text.contains("test_took_seconds_bucket{le=\"0.00025\"} 0"), "{text}");
+    assert!(first.metrics().contains("test_took_seconds_count 1"));
+}
+
+#[test]
+fn a_bad_filter_is_named_and_nothing_is_set_up() {
+    let config = TelemetryConfig { log: "portcullis=loud".into(), ..TelemetryConfig::default() };
+    let out = child("filter", &config.log);
+    assert!(out.contains("telemetry.log: not a level"), "{out}");
+}
+
+#[test]
+fn a_panic_is_logged_by_its_place_and_counted_and_its_payload_never_shown() {
+    for format in ["json", "pretty"] {
+        let out = child("panic", format);
+        assert!(out.contains("tests/telemetry.rs:"), "{out}");
+        assert!(out.contains("portcullis_panics_total 1"), "{out}");
+        assert!(!out.contains(MARKER), "{out}");
+    }
+}
+
+#[test]
+fn log_lines_have_the_service_the_level_and_the_trace() {
+    let out = child("lines", "json");
+    let line = out.lines().find(|line| line.contains("a remark")).expect(&out);
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(line["level"], "warn");
+    assert_eq!(line["service"], "child");
+    assert_eq!(line["seats"], 3);
+    assert_eq!(line["trace_id"].as_str().unwrap().len(), 32);
+    let out = child("lines", "pretty");
+    let line = out.lines().find(|line| line.contains("a remark")).expect(&out);
+    assert!(
+        line.contains("Z warn  child telemetry: a remark of two lines seats=3 trace="),
+        "{line}"
+    );
+}
+
+#[test]
+fn spans_are_exported_and_the_exporter_does_not_trace_itself() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let collector = std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        receive(&mut connection)
+    });
+    let out = child("export", &format!("http://{address}"));
+    let request = collector.join().unwrap();
+    let request = String::from_utf8_lossy(&request);
+    assert!(request.starts_with("POST /v1/traces HTTP/1.1"), "{request}");
+    assert!(request.contains("span-of-child") && request.contains("child"), "{out}");
+    assert!(!request.contains("hyper-inner"), "{request}");
+}
+
+/// Reads one request with a Content-Length and answers it.
+fn receive(connection: &mut TcpStream) -> Vec<u8> {
+    connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut request = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let read = connection.read(&mut buffer).unwrap();
+        request.extend_from_slice(&buffer[..read]);
+        let text = String::from_utf8_lossy(&request).to_lowercase();
+        let length = text.split_once("content-length: ").and_then(|(_, rest)| {
+            rest.split_once("\r\n").and_then(|(length, _)| length.parse::<usize>().ok())
+        });
+        let head = request.windows(4).position(|window| window == b"\r\n\r\n");
+        if let (Some(head), Some(length)) = (head, length)
+            && request.len() >= head + 4 + length
+        {
+            connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            return request;
+        }
+        assert!(read > 0, "closed early");
+    }
+}
+
+/// Runs `part` in a process of its own and returns what it wrote.
+fn child(part: &str, with: &str) -> String {
+    let out = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_child", "--nocapture", "--test-threads=1"])
+        .env(PART, format!("{part}={with}"))
+        .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
+        .output()
+        .unwrap();
+    let text = [out.stdout, out.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    assert!(out.status.success(), "{text}");
+    text
+}
+
+/// Plays the part that the environment names; alone, it has none and passes.
+#[test]
+fn the_child() {
+    let Ok(part) = std::env::var(PART) else { return };
+    let (part, with) = part.split_once('=').unwrap();
+    let mut config = TelemetryConfig::default();
+    match part {
+        "filter" => config.log = with.to_owned(),
+        "export" => config.otlp_endpoint = Some(ServerUrl::parse(with).unwrap()),
+        _ if with == "json" => config.format = LogFormat::Json,
+        _ => {}
+    }
+    let telemetry = match telemetry::init(&config, "child") {
+        Ok(telemetry) => telemetry,
+        Err(error) => return eprintln!("{error}"),
+    };
+    match part {
+        "panic" => {
+            std::panic::catch_unwind(|| panic!("the text was {MARKER}")).unwrap_err();
+            eprintln!("{}", telemetry.metrics());
+        }
+        "lines" => tracing::info_span!("outer").in_scope(|| {
+            tracing::warn!(seats = 3, "a remark\nof two lines");
+        }),
+        "export" => {
+            tracing::info_span!("span-of-child").in_scope(|| {
+                tracing::info_span!(target: "hyper::client", "hyper-inner").in_scope(|| {});
+            });
+            telemetry.flush();
+        }
+        _ => unreachable!(),
+    }
+}
