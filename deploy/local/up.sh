@@ -186,8 +186,8 @@ wait_for nats-server is_ok "$monitor_port" /healthz
 wait_for redis-server is_open "$redis_port"
 
 export PORTCULLIS__NATS__URL="nats://127.0.0.1:$nats_port"
-password=$(nats_password admin)
-PORTCULLIS__NATS__USER=admin PORTCULLIS__NATS__PASSWORD=$password \
+password=$(nats_password operator)
+PORTCULLIS__NATS__USER=operator PORTCULLIS__NATS__PASSWORD=$password \
   "$bin/portcullis" admin init --nats "$PORTCULLIS__NATS__URL"
 
 # What one service needs beyond the bus; most need nothing.
