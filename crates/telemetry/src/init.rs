@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use portcullis_config::{LogFormat, TelemetryConfig};
 use tracing_subscriber::layer::SubscriberExt;
@@ -70,7 +71,7 @@ fn set_up(
         .with(lines.with_filter(filter))
         .try_init()
         .map_err(|_| TelemetryError::Taken)?;
-    traces::set_global(&provider);
+    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     let metrics = metric::install().ok_or(TelemetryError::Taken)?;
     panics::install();
     Ok((metrics, provider))

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider,
 };
@@ -67,12 +66,6 @@ pub(crate) fn filter() -> Targets {
     Targets::new()
         .with_default(LevelFilter::INFO)
         .with_targets(EXPORTER.map(|target| (target, LevelFilter::OFF)))
-}
-
-/// Lets libraries that use OpenTelemetry's globals see the same provider and propagator.
-pub(crate) fn set_global(provider: &SdkTracerProvider) {
-    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-    opentelemetry::global::set_tracer_provider(provider.clone());
 }
 
 #[cfg(test)]

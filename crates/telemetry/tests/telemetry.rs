@@ -25,10 +25,15 @@ fn parent_of(headers: &[(String, String)]) -> telemetry::Parent {
     telemetry::extract(|key| headers.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str()))
 }
 
+/// Set up without an exporter and without a log line.
+fn silent() -> telemetry::Telemetry {
+    let config = TelemetryConfig { log: "off".into(), ..TelemetryConfig::default() };
+    telemetry::init(&config, "test").unwrap()
+}
+
 #[test]
 fn a_trace_id_exists_without_an_exporter_and_travels() {
-    let config = TelemetryConfig { log: "off".into(), ..TelemetryConfig::default() };
-    let _telemetry = telemetry::init(&config, "test").unwrap();
+    let _telemetry = silent();
     assert_eq!(telemetry::current_trace_id(), None);
     let asking = tracing::info_span!("asking");
     let id = asking.in_scope(telemetry::current_trace_id).unwrap();
@@ -48,8 +53,15 @@ fn a_trace_id_exists_without_an_exporter_and_travels() {
 }
 
 #[test]
+fn a_trace_that_is_not_sampled_has_an_id() {
+    let out = child("unsampled", "");
+    let id = out.lines().find_map(|line| line.strip_prefix("id ")).expect(&out);
+    assert!(id.len() == 32 && id.bytes().any(|digit| digit != b'0'), "{id}");
+}
+
+#[test]
 fn a_trace_context_that_cannot_be_read_begins_a_new_trace() {
-    let _telemetry = telemetry::init(&TelemetryConfig::default(), "test").unwrap();
+    let _telemetry = silent();
     for broken in ["", "00-zz-11-01", "00-00000000000000000000000000000000-0000000000000000-01"] {
         let span = tracing::info_span!("serving");
         let parent = parent_of(&[("traceparent".to_owned(), broken.to_owned())]);
@@ -61,7 +73,7 @@ fn a_trace_context_that_cannot_be_read_begins_a_new_trace() {
 
 #[test]
 fn metrics_have_buckets_and_a_second_init_shares_them() {
-    let first = telemetry::init(&TelemetryConfig::default(), "test").unwrap();
+    let first = silent();
     let second = telemetry::init(&TelemetryConfig::default(), "other").unwrap();
     metrics::histogram!("test_took_seconds").record(0.000_3);
     let text = second.metrics();
@@ -164,6 +176,7 @@ fn the_child() {
     let mut config = TelemetryConfig::default();
     match part {
         "filter" => config.log = with.to_owned(),
+        "unsampled" => config.sample_ratio = 0.0,
         "export" => config.otlp_endpoint = Some(ServerUrl::parse(with).unwrap()),
         _ if with == "json" => config.format = LogFormat::Json,
         _ => {}
@@ -176,6 +189,10 @@ fn the_child() {
         "panic" => {
             std::panic::catch_unwind(|| panic!("the text was {MARKER}")).unwrap_err();
             eprintln!("{}", telemetry.metrics());
+        }
+        "unsampled" => {
+            let id = tracing::info_span!("span").in_scope(telemetry::current_trace_id);
+            eprintln!("id {}", id.unwrap());
         }
         "lines" => tracing::info_span!("outer").in_scope(|| {
             tracing::warn!(seats = 3, "a remark\nof two lines");
