@@ -40,6 +40,7 @@ expect() {
 }
 
 # Job control gives the script its own process group and, unlike a plain background job, leaves SIGINT to its trap.
+: >"$data/log"
 set -m
 deploy/local/up.sh >"$data/log" 2>&1 &
 up=$!
