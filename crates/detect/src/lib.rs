@@ -1,1 +1,238 @@
-//! 
+//! Detectors of personal data and secrets, shared by the stages that need them. Pure: no I/O and no
+//! state; every detector is linear in the length of the text, whatever the text is.
+//!
+//! One automaton finds cheap literal anchors (`@`, `AKIA`, `://`, …); what an anchor promises is then
+//! verified by structure: class and count of characters, decoding, entropy. Card numbers have no
+//! anchor and are found by a scan for digits. Clean text therefore costs two passes over its bytes.
+//!
+//! A new detector: one line in [`Entity`], and a form in `token` or an anchor in `rules`.
+
+mod assignment;
+mod bytes;
+mod card;
+mod digest;
+mod email;
+mod entity;
+mod structured;
+mod token;
+
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use portcullis_core::Span;
+
+pub use digest::value_digest;
+pub use entity::Entity;
+
+/// Date of the newest change to any rule; part of the version of each stage that uses them.
+pub const RULES: &str = "2026-11-23";
+
+/// A value that was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Match {
+    /// What it is.
+    pub entity: Entity,
+    /// Where, in bytes of the text that was searched; always on character boundaries.
+    pub span: Span,
+    /// How sure the detector is, from 0 to 1.
+    pub confidence: f64,
+}
+
+/// What an anchor promises, and therefore who verifies it.
+#[derive(Clone, Copy)]
+enum Rule {
+    Email,
+    Jwt,
+    PrivateKey,
+    UserInfo,
+    Token(&'static token::Form),
+    Assignment(assignment::Chosen),
+}
+
+impl Rule {
+    fn verify(self, text: &[u8], start: usize, end: usize) -> Option<Match> {
+        match self {
+            Self::Email => email::around(text, start),
+            Self::Jwt => structured::jwt(text, start),
+            Self::PrivateKey => structured::private_key(text, start),
+            Self::UserInfo => structured::user_info(text, start),
+            Self::Token(form) => form.at(text, start),
+            Self::Assignment(chosen) => assignment::value(text, end, chosen),
+        }
+    }
+}
+
+fn rules() -> Vec<(&'static str, Rule)> {
+    let mut rules = vec![
+        ("@", Rule::Email),
+        ("eyJ", Rule::Jwt),
+        ("-----BEGIN ", Rule::PrivateKey),
+        ("://", Rule::UserInfo),
+    ];
+    rules.extend(token::FORMS.iter().map(|form| (form.prefix, Rule::Token(form))));
+    rules.extend(assignment::WORDS.map(|(word, chosen)| (word, Rule::Assignment(chosen))));
+    rules
+}
+
+/// All detectors. Made once a process; reading is free of locks.
+pub struct Detector {
+    anchors: AhoCorasick,
+    rules: Vec<Rule>,
+}
+
+impl Detector {
+    /// The one detector of the process. The first call builds it (well under a millisecond).
+    pub fn shared() -> &'static Self {
+        static SHARED: LazyLock<Detector> = LazyLock::new(Detector::new);
+        &SHARED
+    }
+
+    #[expect(clippy::expect_used, reason = "the patterns are constants; any test would fail here")]
+    fn new() -> Self {
+        let (anchors, rules): (Vec<_>, Vec<_>) = rules().into_iter().unzip();
+        let anchors = AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::DFA))
+            .match_kind(MatchKind::Standard)
+            .ascii_case_insensitive(true)
+            .build(anchors)
+            .expect("a few dozen short patterns make an automaton");
+        Self { anchors, rules }
+    }
+
+    /// Every value in `text`, in order and without overlap. Where two detectors claim the same bytes
+    /// the surer one wins, then the longer one.
+    pub fn detect(&self, text: &str) -> Vec<Match> {
+        let bytes = text.as_bytes();
+        let mut found = Vec::new();
+        for anchor in self.anchors.find_overlapping_iter(text) {
+            let rule = self.rules.get(anchor.pattern().as_usize());
+            found.extend(rule.and_then(|r| r.verify(bytes, anchor.start(), anchor.end())));
+        }
+        card::find(bytes, &mut found);
+        resolve(found)
+    }
+}
+
+/// Sorts matches and takes out those that overlap one that is surer, or as sure and longer.
+pub fn resolve(mut found: Vec<Match>) -> Vec<Match> {
+    if found.len() < 2 {
+        return found;
+    }
+    found.sort_by(|a, b| {
+        b.confidence
+            .total_cmp(&a.confidence)
+            .then(b.span.len().cmp(&a.span.len()))
+            .then(a.span.cmp(&b.span))
+            .then(a.entity.cmp(&b.entity))
+    });
+    let mut kept = std::collections::BTreeMap::<usize, Match>::new();
+    for hit in found {
+        // those kept do not overlap each other, so the last one that starts before the end is the
+        // only one that can reach into it
+        let before = kept.range(..hit.span.end).next_back();
+        if before.is_none_or(|(_, other)| !other.span.overlaps(&hit.span)) {
+            kept.insert(hit.span.start, hit);
+        }
+    }
+    kept.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn labels(text: &str) -> Vec<(&'static str, &str)> {
+        let found = Detector::shared().detect(text);
+        found.iter().map(|hit| (hit.entity.label(), &text[hit.span.start..hit.span.end])).collect()
+    }
+
+    #[test]
+    fn one_message_with_several_values() {
+        let text = "I am jane@example.org, card 4111 1111 1111 1111, db postgres://u:p4ss@db.example.org/x";
+        assert_eq!(
+            labels(text),
+            [
+                ("EMAIL", "jane@example.org"),
+                ("CARD", "4111 1111 1111 1111"),
+                ("CONNECTION_STRING", "u:p4ss"),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_surer_detector_wins() {
+        let key = "sk-ant-api03-aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2";
+        assert_eq!(labels(&format!("api_key={key}")), [("ANTHROPIC_KEY", key)]);
+    }
+
+    #[test]
+    fn anchors_that_share_bytes_are_all_tried() {
+        assert_eq!(labels("my_secret_api_key: 9f8e7d6c5b4a39281706fedc").len(), 1);
+        assert_eq!(labels("a@b@jane@example.org"), [("EMAIL", "jane@example.org")]);
+    }
+
+    #[test]
+    fn everyday_text_is_clean() {
+        for text in [
+            "",
+            "Hello, where is my order 20241123-001? It was due on 2026-11-20 at 10:15.",
+            "Call +49 170 1234567 or visit https://example.org/a?b=c#d.",
+            "ISBN 978-3-16-148410-0, tracking 1Z999AA10123456784, IP 192.168.100.200",
+            "My password does not work, and the token is expired. It is no secret: I hate this.",
+            "b9a1c7e4-4111-4111-8111-111111111111 and 5d41402abc4b2a76b9719d911017c592",
+            "سلام، می‌خواهم سفارشم را ببینم — नमस्ते, क्या हाल है? 👨‍👩‍👧‍👦",
+        ] {
+            assert_eq!(labels(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn hostile_repetition_stays_linear() {
+        for piece in [
+            "eyJ",
+            "eyJ.",
+            "sk-",
+            "@a.",
+            "a@",
+            "token=",
+            "-----BEGIN PRIVATE KEY-----",
+            "://a:",
+            "4 ",
+            "41-",
+            "1",
+        ] {
+            let text = piece.repeat(256 * 1024 / piece.len());
+            let start = std::time::Instant::now();
+            Detector::shared().detect(&text);
+            assert!(start.elapsed().as_secs() < 5, "{piece} took {:?}", start.elapsed());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_gives_ordered_matches_on_boundaries(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    any::<String>(),
+                    Just("jane@example.org".to_owned()),
+                    Just("4111 1111 1111 1111".to_owned()),
+                    Just("password=".to_owned()),
+                    Just("https://a:b1".to_owned()),
+                    Just("-----BEGIN PRIVATE KEY-----".to_owned()),
+                    Just("é".to_owned()),
+                ],
+                0..12,
+            )
+        ) {
+            let text = parts.concat();
+            let mut last = 0;
+            for hit in Detector::shared().detect(&text) {
+                prop_assert!(hit.span.start >= last && !hit.span.is_empty());
+                prop_assert!(text.get(hit.span.start..hit.span.end).is_some());
+                last = hit.span.end;
+            }
+        }
+    }
+}

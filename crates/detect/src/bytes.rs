@@ -1,0 +1,69 @@
+//! Small scanners over bytes, each of which looks at a bounded stretch.
+
+/// Letters, digits and `_`: what a token cannot touch on its outside.
+pub(crate) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Characters of base64url and of most vendors' tokens.
+pub(crate) fn is_token(byte: u8) -> bool {
+    is_word(byte) || byte == b'-'
+}
+
+/// One past the last of at most `limit` bytes from `from` for which `class` holds.
+pub(crate) fn run(text: &[u8], from: usize, limit: usize, class: impl Fn(u8) -> bool) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    from + rest.iter().take(limit).take_while(|byte| class(**byte)).count()
+}
+
+/// First of at most `limit` bytes before `to` for which `class` holds without a break.
+pub(crate) fn run_back(text: &[u8], to: usize, limit: usize, class: impl Fn(u8) -> bool) -> usize {
+    let before = text.get(..to).unwrap_or_default();
+    to - before.iter().rev().take(limit).take_while(|byte| class(**byte)).count()
+}
+
+/// Whether the byte before `at` satisfies `class`; false at the start.
+pub(crate) fn preceded(text: &[u8], at: usize, class: impl Fn(u8) -> bool) -> bool {
+    at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(|byte| class(*byte))
+}
+
+/// Whether the byte at `at` satisfies `class`; false at the end.
+pub(crate) fn follows(text: &[u8], at: usize, class: impl Fn(u8) -> bool) -> bool {
+    text.get(at).is_some_and(|byte| class(*byte))
+}
+
+/// Shannon entropy of the bytes, in bits a byte.
+pub(crate) fn entropy(value: &[u8]) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in value {
+        if let Some(count) = counts.get_mut(usize::from(*byte)) {
+            *count += 1;
+        }
+    }
+    let total = value.len().max(1) as f64;
+    counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| f64::from(*count) / total)
+        .map(|share| -share * share.log2())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_stop_at_limits_and_ends() {
+        assert_eq!(run(b"abc-def", 0, 99, |b| b.is_ascii_alphabetic()), 3);
+        assert_eq!(run(b"abc", 1, 1, |_| true), 2);
+        assert_eq!(run(b"abc", 9, 9, |_| true), 9);
+        assert_eq!(run_back(b"a-bcd", 5, 99, |b| b != b'-'), 2);
+    }
+
+    #[test]
+    fn entropy_is_bits_a_byte() {
+        assert_eq!(entropy(b"aaaa"), 0.0);
+        assert_eq!(entropy(b"abcd"), 2.0);
+    }
+}
