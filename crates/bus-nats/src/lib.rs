@@ -1,1 +1,43 @@
-//! 
+//! The bus on NATS: the ports of `portcullis-bus` on request-reply and JetStream, the serving loop
+//! of stages and doors, the rights of every user, and the making of streams and buckets.
+//!
+//! Connections are made by [`connect`] alone. What is asked and answered in the hot path is core
+//! request-reply ([`Remote`], [`serve`], [`serve_requests`]); what must not be lost is JetStream
+//! ([`NatsJournal`], [`NatsKv`], [`NatsHeld`], [`NatsOutbox`], [`SubmitQueue`], [`Dead`]). The two are
+//! never mixed. Streams and buckets are made by [`admin::init`], and by nobody else.
+
+pub mod admin;
+mod connect;
+mod dead;
+mod events;
+mod held;
+mod journal;
+mod kv;
+mod micro;
+mod outbox;
+mod remote;
+mod requests;
+pub mod rights;
+mod stage;
+mod store;
+pub mod streams;
+pub mod subjects;
+mod submit;
+pub mod trace;
+mod wire;
+
+pub use async_nats::{Client, HeaderMap};
+pub use connect::{
+    ConnectError, ConnectOptions, Credentials, FirstTry, OLDEST_SERVER, connect,
+};
+pub use dead::Dead;
+pub use held::NatsHeld;
+pub use journal::NatsJournal;
+pub use kv::NatsKv;
+pub use outbox::NatsOutbox;
+pub use remote::Remote;
+pub use requests::{Refusal, Reply, Request, ServeError, Serving, Work, serve_requests};
+pub use stage::serve;
+pub use store::OpenError;
+pub use submit::{SubmitQueue, Submitted};
+pub use wire::{BUDGET_HEADER, DEFAULT_BUDGET, ERROR_HEADER, error_word};

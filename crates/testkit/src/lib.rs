@@ -1,1 +1,30 @@
-//! 
+//! What tests share: real servers on free ports, stages that misbehave on command, builders, and the
+//! conformance suites that every form of a port must pass.
+//!
+//! The servers are found through `PORTCULLIS_NATS_SERVER` and `PORTCULLIS_REDIS_SERVER`, then on
+//! `PATH`. A server that is not there fails the test; no test is skipped for the lack of one.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "this crate is tests: a panic here is a failed test with its place"
+)]
+
+mod build;
+pub mod conformance;
+mod fault;
+mod nats;
+mod process;
+mod proxy;
+mod redis;
+mod wait;
+
+pub use build::{ask, entry, interaction, shop, verdict_entry};
+pub use fault::{FaultStage, Mood, answer_garbage};
+pub use nats::{NatsOptions, NatsServer};
+pub use proxy::{Proxy, Weather};
+pub use redis::RedisServer;
+pub use wait::eventually;

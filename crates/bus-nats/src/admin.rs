@@ -1,0 +1,176 @@
+//! Makes streams, consumers and buckets, and makes sure that the server understood.
+
+use async_nats::Client;
+use async_nats::jetstream::consumer::{IntoConsumerConfig, pull};
+use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::stream::{Config, ConsumerErrorKind};
+use async_nats::jetstream::{Context, consumer};
+use serde::Serialize;
+use serde_json::Value;
+
+pub use crate::streams::InitOptions;
+use crate::{store, streams};
+
+/// What became of a stream, bucket or consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was not there.
+    Created,
+    /// It was there, and as it should be.
+    Unchanged,
+    /// It was there and is now as it should be.
+    Updated,
+}
+
+/// One thing that was made, or found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its name: `JOURNAL`, or `JOURNAL/audit` for a consumer.
+    pub name: String,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// Why not everything is as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InitError {
+    /// The server did not answer, or has no JetStream; running this again is safe.
+    #[error("jetstream does not answer: is it switched on?")]
+    Away,
+    /// The server refuses it; it says why.
+    #[error("{name}: the server refuses it: {why}")]
+    Refused {
+        /// What.
+        name: String,
+        /// The server's own words.
+        why: String,
+    },
+    /// The server took something else than it was asked for, as old servers do silently.
+    #[error("{name}: the server keeps another {field} than was asked for; is it older than 2.10.23?")]
+    Differs {
+        /// What.
+        name: String,
+        /// The first field that differs.
+        field: String,
+    },
+}
+
+/// Makes or updates everything. Safe to run again, and while everything is in use.
+///
+/// # Errors
+/// At the first thing that is not as it should be.
+pub async fn init(client: &Client, options: &InitOptions) -> Result<Vec<Change>, InitError> {
+    let context = store::context(client);
+    let mut changes = Vec::new();
+    for stream in streams::streams(options) {
+        let (name, outcome) = (stream.name.clone(), make_stream(&context, stream).await?);
+        changes.push(Change { name, outcome });
+    }
+    for (stream, consumer) in streams::consumers(options) {
+        let name = format!("{stream}/{}", consumer.durable_name.as_deref().unwrap_or_default());
+        let outcome = make_consumer(&context, stream, consumer, &name).await?;
+        changes.push(Change { name, outcome });
+    }
+    Ok(changes)
+}
+
+async fn make_stream(context: &Context, asked: Config) -> Result<Outcome, InitError> {
+    let name = asked.name.clone();
+    let found = match context.get_stream(&name).await {
+        Ok(stream) => Some(stream.cached_info().config.clone()),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(inner) if inner.code() == 404 => None,
+            _ => return Err(InitError::Away),
+        },
+    };
+    let refused = |kind: CreateStreamErrorKind| match kind {
+        CreateStreamErrorKind::JetStream(inner) => {
+            InitError::Refused { name: name.clone(), why: inner.to_string() }
+        }
+        _ => InitError::Away,
+    };
+    let (echoed, outcome) = match found {
+        None => {
+            let made = context.create_stream(asked.clone()).await;
+            let made = made.map_err(|error| refused(error.kind()))?;
+            (made.cached_info().config.clone(), Outcome::Created)
+        }
+        Some(found) if differing_field(&asked, &found).is_none() => return Ok(Outcome::Unchanged),
+        Some(_) => {
+            let made = context.update_stream(&asked).await;
+            let made = made.map_err(|error| refused(error.kind()))?;
+            (made.config, Outcome::Updated)
+        }
+    };
+    match differing_field(&asked, &echoed) {
+        None => Ok(outcome),
+        Some(field) => Err(InitError::Differs { name, field }),
+    }
+}
+
+async fn make_consumer(
+    context: &Context,
+    stream: &str,
+    asked: pull::Config,
+    name: &str,
+) -> Result<Outcome, InitError> {
+    let durable = asked.durable_name.clone().unwrap_or_default();
+    let wanted = asked.clone().into_consumer_config();
+    let refused = |kind: ConsumerErrorKind| match kind {
+        ConsumerErrorKind::JetStream(inner) => {
+            InitError::Refused { name: name.to_owned(), why: inner.to_string() }
+        }
+        _ => InitError::Away,
+    };
+    let found: Option<consumer::Config> =
+        match context.get_consumer_from_stream::<pull::Config, _, _>(durable, stream).await {
+            Ok(consumer) => Some(consumer.cached_info().config.clone()),
+            Err(error) => match error.kind() {
+                ConsumerErrorKind::JetStream(inner) if inner.code() == 404 => None,
+                kind => return Err(refused(kind)),
+            },
+        };
+    if found.as_ref().is_some_and(|found| differing_field(&wanted, found).is_none()) {
+        return Ok(Outcome::Unchanged);
+    }
+    let outcome = if found.is_some() { Outcome::Updated } else { Outcome::Created };
+    let made = context
+        .create_consumer_on_stream(asked, stream)
+        .await
+        .map_err(|error| refused(error.kind()))?;
+    match differing_field(&wanted, &made.cached_info().config) {
+        None => Ok(outcome),
+        Some(field) => Err(InitError::Differs { name: name.to_owned(), field }),
+    }
+}
+
+/// The first field that was asked for and is not there as asked. What the server adds is its own
+/// business.
+fn differing_field(asked: &impl Serialize, echoed: &impl Serialize) -> Option<String> {
+    let (Ok(Value::Object(asked)), Ok(Value::Object(echoed))) =
+        (serde_json::to_value(asked), serde_json::to_value(echoed))
+    else {
+        return Some("form".to_owned());
+    };
+    asked
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .find(|(field, value)| echoed.get(field) != Some(value))
+        .map(|(field, _)| field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_an_old_server_ignored_is_named() {
+        let asked = streams::streams(&InitOptions::default());
+        for stream in &asked {
+            assert_eq!(differing_field(stream, stream), None);
+        }
+        let held = asked.iter().find(|stream| stream.name == "HELD").unwrap();
+        let echoed = Config { discard_new_per_subject: false, ..held.clone() };
+        assert_eq!(differing_field(held, &echoed).as_deref(), Some("discard_new_per_subject"));
+    }
+}

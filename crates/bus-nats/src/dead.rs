@@ -1,0 +1,66 @@
+//! Where readers put what they could not read, for an operator to look at.
+
+use std::time::Duration;
+
+use async_nats::Client;
+use bytes::Bytes;
+use portcullis_bus::JournalError;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::store::{self, Message, StoreError};
+
+/// Writes to the stream `DEAD`.
+#[derive(Clone)]
+pub struct Dead {
+    client: Client,
+    timeout: Duration,
+}
+
+#[derive(Serialize)]
+struct Letter<'a> {
+    reader: &'a str,
+    error: &'a str,
+    sequence: u64,
+    /// The entry, where it is JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<&'a RawValue>,
+    /// Its length in bytes.
+    bytes: usize,
+}
+
+impl Dead {
+    /// Writes that give up after `timeout`.
+    pub fn new(client: Client, timeout: Duration) -> Self {
+        Self { client, timeout }
+    }
+
+    /// Writes an entry that `reader` could not read, with the category of its error, and returns
+    /// when that is durable: the reader acknowledges the entry after this. What is not JSON is left
+    /// out, because nobody can say what it holds; its position says where it is.
+    ///
+    /// # Errors
+    /// As an append to the journal.
+    pub async fn write(
+        &self,
+        reader: &str,
+        sequence: u64,
+        raw: &[u8],
+        error: &str,
+    ) -> Result<(), JournalError> {
+        let entry = serde_json::from_slice::<&RawValue>(raw).ok();
+        let letter = Letter { reader, error, sequence, entry, bytes: raw.len() };
+        let body = serde_json::to_vec(&letter).map_err(|_| JournalError::Refused)?;
+        let message = Message {
+            subject: format!("portcullis.v1.dead.{reader}"),
+            id: Some(format!("dead/{reader}/{sequence}")),
+            first_only: false,
+            body: Bytes::from(body),
+        };
+        store::store(&self.client, message, self.timeout).await.map_err(|error| match error {
+            StoreError::Away | StoreError::Conflict => JournalError::Away,
+            StoreError::Full => JournalError::Full,
+            StoreError::Refused => JournalError::Refused,
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! The record on JetStream: stream `JOURNAL`, a durable consumer a reader.
+
+use std::time::Duration;
+
+use async_nats::Client;
+use async_nats::jetstream::{self, AckKind};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use portcullis_bus::{Deliveries, Delivery, Journal, JournalError};
+use portcullis_core::Entry;
+
+use crate::store::{self, Message, OpenError, StoreError};
+use crate::subjects;
+
+/// When an entry that a reader gave back comes again.
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+/// The record. An append waits for JetStream's acknowledgement; an entry's id is its
+/// `Nats-Msg-Id`, so that within the stream's window the same entry twice is one (the ledger's
+/// unique index is what holds for ever).
+///
+/// Readers get entries in order, except that one which was given back or not acknowledged in time
+/// comes again later: who needs the order looks at the sequence, which is the stream's.
+#[derive(Clone)]
+pub struct NatsJournal {
+    client: Client,
+    timeout: Duration,
+}
+
+impl NatsJournal {
+    /// A journal whose appends give up after `timeout`.
+    pub fn new(client: Client, timeout: Duration) -> Self {
+        Self { client, timeout }
+    }
+}
+
+#[async_trait]
+impl Journal for NatsJournal {
+    async fn append(&self, entry: &Entry) -> Result<(), JournalError> {
+        let body = serde_json::to_vec(entry).map_err(|_| JournalError::Refused)?;
+        let message = Message {
+            subject: subjects::journal(entry),
+            id: Some(entry.id.clone()),
+            first_only: false,
+            body: body.into(),
+        };
+        store::store(&self.client, message, self.timeout).await.map_err(|error| match error {
+            StoreError::Away | StoreError::Conflict => JournalError::Away,
+            StoreError::Full => JournalError::Full,
+            StoreError::Refused => JournalError::Refused,
+        })
+    }
+
+    async fn follow(&self, reader: &str) -> Result<Deliveries, JournalError> {
+        let consumer =
+            store::consumer(&self.client, subjects::JOURNAL, reader).await.map_err(|error| {
+                if let OpenError::Missing(_) = &error {
+                    tracing::error!(%error, reader, "journal cannot be read");
+                }
+                JournalError::Away
+            })?;
+        let messages = consumer
+            .stream()
+            .max_messages_per_batch(256)
+            .expires(Duration::from_secs(30))
+            .heartbeat(Duration::from_secs(5))
+            .messages()
+            .await
+            .map_err(|_| JournalError::Away)?;
+        Ok(Box::pin(messages.map(|message| match message {
+            Ok(message) => Ok(Box::new(NatsDelivery::read(message)?) as Box<dyn Delivery>),
+            Err(_) => Err(JournalError::Away),
+        })))
+    }
+}
+
+struct NatsDelivery {
+    sequence: u64,
+    entry: Result<Entry, &'static str>,
+    raw: Bytes,
+    acker: jetstream::message::Acker,
+}
+
+impl NatsDelivery {
+    fn read(message: jetstream::Message) -> Result<Self, JournalError> {
+        let sequence = message.info().map_err(|_| JournalError::Away)?.stream_sequence;
+        let (message, acker) = message.split();
+        // The parser's own message may quote the entry.
+        let entry = serde_json::from_slice(&message.payload).map_err(|error| match error.classify()
+        {
+            serde_json::error::Category::Syntax | serde_json::error::Category::Eof => {
+                "not JSON"
+            }
+            _ => "not an entry",
+        });
+        Ok(Self { sequence, entry, raw: message.payload, acker })
+    }
+
+    async fn tell(&self, kind: AckKind) -> Result<(), JournalError> {
+        self.acker.ack_with(kind).await.map_err(|_| JournalError::Away)
+    }
+}
+
+#[async_trait]
+impl Delivery for NatsDelivery {
+    fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    fn entry(&self) -> Result<&Entry, &str> {
+        self.entry.as_ref().map_err(|error| *error)
+    }
+
+    fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    async fn ack(self: Box<Self>) -> Result<(), JournalError> {
+        self.tell(AckKind::Ack).await
+    }
+
+    async fn retry(self: Box<Self>) -> Result<(), JournalError> {
+        self.tell(AckKind::Nak(Some(AGAIN_AFTER))).await
+    }
+}

@@ -1,0 +1,266 @@
+//! The loop that every door and every stage shares: it always reads, it never keeps more requests
+//! than it has seats, and it answers every request that it has read.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Client, HeaderMap, Message, Subscriber};
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::wire::ERROR_HEADER;
+
+/// How long a drain may take before it is given up: longer than any budget of the hot path.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// A request as it was read.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The subject on which it came.
+    pub subject: String,
+    /// Its headers, if it has any.
+    pub headers: Option<HeaderMap>,
+    /// Its body.
+    pub payload: Bytes,
+}
+
+/// An answer.
+#[derive(Debug, Clone, Default)]
+pub struct Reply {
+    /// Headers; none are sent where this is empty.
+    pub headers: HeaderMap,
+    /// The body.
+    pub payload: Bytes,
+}
+
+impl Reply {
+    /// An answer with a body alone.
+    pub fn body(payload: impl Into<Bytes>) -> Self {
+        Self { headers: HeaderMap::new(), payload: payload.into() }
+    }
+
+    /// An answer without a body that names an error.
+    pub fn error(word: &'static str) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(ERROR_HEADER, word);
+        Self { headers, payload: Bytes::new() }
+    }
+}
+
+/// Why the loop answers in the handler's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// No seat was free.
+    Busy,
+    /// The handler panicked.
+    Panicked,
+    /// The handler's answer is larger than the server takes.
+    TooLarge,
+}
+
+impl Refusal {
+    /// The answer of a stage: the word in the error header. Doors have problems of their own.
+    pub fn as_stage_error(self) -> Reply {
+        Reply::error(match self {
+            Self::Busy => "busy",
+            Self::Panicked => "panicked",
+            Self::TooLarge => "unreadable",
+        })
+    }
+}
+
+/// Where handlers run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Work {
+    /// On the runtime's workers: handlers that wait for something, such as a store.
+    #[default]
+    Waits,
+    /// On threads of their own, so that work on the CPU never keeps the reader, and with it the
+    /// answer `busy`, from running. Costs a change of thread a request.
+    Computes,
+}
+
+/// What to serve, and how.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// The subject to listen on; may hold wildcards.
+    pub subject: String,
+    /// The queue group: each request reaches one member.
+    pub queue: String,
+    /// Requests in work at once; at least one.
+    pub seats: usize,
+    /// Where handlers run.
+    pub work: Work,
+    /// The answer where the handler gives none.
+    pub refuse: fn(Refusal) -> Reply,
+}
+
+impl Serving {
+    /// Serves `subject` in the queue group `queue` with a stage's errors, on the runtime.
+    pub fn new(subject: impl Into<String>, queue: impl Into<String>, seats: usize) -> Self {
+        Self {
+            subject: subject.into(),
+            queue: queue.into(),
+            seats,
+            work: Work::Waits,
+            refuse: Refusal::as_stage_error,
+        }
+    }
+}
+
+/// Why serving ended other than by its shutdown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ServeError {
+    /// The subscription could not be made or was lost: the client is closed.
+    #[error("nats subscription lost")]
+    Lost,
+    /// Handlers or the server did not end in time; answers may be lost.
+    #[error("drain took longer than {} s", DRAIN.as_secs())]
+    DrainTimeout,
+}
+
+/// Serves until `shutdown`, then drains: no new requests are taken, those that were already on
+/// their way are answered, and only then does this return.
+///
+/// # Errors
+/// Where the subscription was lost, or the drain did not end in time.
+pub async fn serve_requests<H, F>(
+    client: Client,
+    serving: Serving,
+    handler: H,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError>
+where
+    H: Fn(Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    let requests = client
+        .queue_subscribe(serving.subject.clone(), serving.queue.clone())
+        .await
+        .map_err(|_| ServeError::Lost)?;
+    let desk = Desk {
+        seats: Arc::new(Semaphore::new(serving.seats.max(1))),
+        handler: Arc::new(handler),
+        client,
+        serving,
+        running: TaskTracker::new(),
+    };
+    desk.run(requests, shutdown).await
+}
+
+struct Desk<H> {
+    client: Client,
+    serving: Serving,
+    seats: Arc<Semaphore>,
+    handler: Arc<H>,
+    running: TaskTracker,
+}
+
+impl<H, F> Desk<H>
+where
+    H: Fn(Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    async fn run(
+        self,
+        mut requests: Subscriber,
+        shutdown: CancellationToken,
+    ) -> Result<(), ServeError> {
+        loop {
+            tokio::select! {
+                request = requests.next() => match request {
+                    Some(request) => self.take(request).await,
+                    None => return Err(ServeError::Lost),
+                },
+                () = shutdown.cancelled() => break,
+            }
+        }
+        tokio::time::timeout(DRAIN, self.drain(requests))
+            .await
+            .unwrap_or(Err(ServeError::DrainTimeout))
+    }
+
+    async fn drain(self, mut requests: Subscriber) -> Result<(), ServeError> {
+        requests.drain().await.map_err(|_| ServeError::Lost)?;
+        while let Some(request) = requests.next().await {
+            self.take(request).await;
+        }
+        self.running.close();
+        self.running.wait().await;
+        self.client.flush().await.map_err(|_| ServeError::Lost)
+    }
+
+    async fn take(&self, message: Message) {
+        let Some(reply_to) = message.reply else {
+            // Nobody waits for an answer, so there is no request.
+            tracing::debug!("message without a reply subject ignored");
+            return;
+        };
+        let Ok(seat) = self.seats.clone().try_acquire_owned() else {
+            send(&self.client, reply_to, (self.serving.refuse)(Refusal::Busy), &self.serving).await;
+            return;
+        };
+        let request = Request {
+            subject: message.subject.to_string(),
+            headers: message.headers,
+            payload: message.payload,
+        };
+        let answer = answer(
+            self.client.clone(),
+            self.handler.clone(),
+            self.serving.clone(),
+            request,
+            reply_to,
+            seat,
+        );
+        match self.serving.work {
+            Work::Waits => drop(self.running.spawn(answer)),
+            Work::Computes => {
+                let runtime = tokio::runtime::Handle::current();
+                drop(self.running.spawn_blocking(move || runtime.block_on(answer)));
+            }
+        }
+    }
+}
+
+async fn answer<H, F>(
+    client: Client,
+    handler: Arc<H>,
+    serving: Serving,
+    request: Request,
+    reply_to: async_nats::Subject,
+    seat: OwnedSemaphorePermit,
+) where
+    H: Fn(Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    // The handler's first part, before its future exists, may panic as well.
+    let handled = AssertUnwindSafe(async { handler(request).await }).catch_unwind().await;
+    let reply = handled.unwrap_or_else(|_panic| (serving.refuse)(Refusal::Panicked));
+    // The seat is free before the answer leaves: who has an answer may ask again at once.
+    drop(seat);
+    send(&client, reply_to, reply, &serving).await;
+}
+
+async fn send(client: &Client, to: async_nats::Subject, reply: Reply, serving: &Serving) {
+    // Some room for the headers, which count as well.
+    let limit = client.max_payload().saturating_sub(4096);
+    let reply = if reply.payload.len() > limit {
+        tracing::warn!(subject = serving.subject, "answer is larger than the server takes");
+        (serving.refuse)(Refusal::TooLarge)
+    } else {
+        reply
+    };
+    let sent = if reply.headers.is_empty() {
+        client.publish(to, reply.payload).await
+    } else {
+        client.publish_with_headers(to, reply.headers, reply.payload).await
+    };
+    if sent.is_err() {
+        tracing::warn!(subject = serving.subject, "answer could not be sent: the client is closed");
+    }
+}

@@ -1,0 +1,191 @@
+//! Who may publish and subscribe to what: one table for the server's configuration, for secrets and
+//! for the tests.
+//!
+//! A right that is not here does not exist. Replies to requests need none: users that answer are
+//! allowed exactly one reply to each request that reached them.
+
+mod config;
+
+use portcullis_core::BotId;
+
+use crate::streams::READERS;
+use crate::subjects::{self, CONTROL_BUCKET, POLICY_BUCKET, VERDICTS_BUCKET};
+
+pub use config::{ConfigError, UserPassword, server_config};
+
+/// The rights of one user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// The user.
+    pub user: String,
+    /// Subjects that it may publish to.
+    pub publish: Vec<String>,
+    /// Subjects that it may subscribe to; its private inbox is among them.
+    pub subscribe: Vec<String>,
+    /// Whether it may answer each request that reached it, once.
+    pub answers: bool,
+}
+
+/// The stages that are processes of their own.
+pub const STAGES: [&str; 5] =
+    ["rate-limit", "sanitizer", "injection-classifier", "sentiment", "moderation"];
+
+/// The prefix of a user's inboxes: nobody else may listen there.
+pub fn inbox_prefix(user: &str) -> String {
+    format!("_INBOX_{user}")
+}
+
+/// Every user and every right.
+pub fn table(bots: &[BotId]) -> Vec<Rights> {
+    let mut table = vec![ingress()];
+    table.extend(STAGES.iter().map(|stage| self::stage(stage)));
+    table.extend([reader("audit"), reader("search"), anomaly(), console(), operator()]);
+    table.extend(bots.iter().map(bot));
+    table
+}
+
+impl Rights {
+    fn of(user: impl Into<String>) -> Self {
+        let user = user.into();
+        let subscribe = vec![format!("{}.>", inbox_prefix(&user))];
+        Self { user, publish: Vec::new(), subscribe, answers: false }
+    }
+
+    fn publishes<S: Into<String>>(mut self, subjects: impl IntoIterator<Item = S>) -> Self {
+        self.publish.extend(subjects.into_iter().map(Into::into));
+        self
+    }
+
+    fn listens<S: Into<String>>(mut self, subjects: impl IntoIterator<Item = S>) -> Self {
+        self.subscribe.extend(subjects.into_iter().map(Into::into));
+        self
+    }
+
+    fn answering(mut self) -> Self {
+        self.answers = true;
+        self
+    }
+
+    /// Reads a durable consumer that is there already.
+    fn consuming(self, stream: &str, consumer: &str) -> Self {
+        self.publishes([
+            format!("$JS.API.CONSUMER.INFO.{stream}.{consumer}"),
+            format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
+            format!("$JS.ACK.{stream}.{consumer}.>"),
+        ])
+    }
+
+    /// Gets values of a bucket.
+    fn getting(self, bucket: &str) -> Self {
+        self.publishes([
+            format!("$JS.API.STREAM.INFO.KV_{bucket}"),
+            format!("$JS.API.DIRECT.GET.KV_{bucket}.>"),
+        ])
+    }
+
+    /// Watches a bucket, and reads its history, with consumers that the server forgets.
+    fn watching(self, bucket: &str) -> Self {
+        self.getting(bucket).publishes([
+            format!("$JS.API.CONSUMER.CREATE.KV_{bucket}.>"),
+            format!("$JS.API.CONSUMER.DELETE.KV_{bucket}.>"),
+            format!("$JS.FC.KV_{bucket}.>"),
+        ])
+    }
+
+    /// Reads the record under its own name.
+    fn reading_the_record(self) -> Self {
+        let user = self.user.clone();
+        let dead = format!("portcullis.v1.dead.{user}");
+        self.consuming(subjects::JOURNAL, &user).publishes([dead])
+    }
+}
+
+fn ingress() -> Rights {
+    Rights::of("ingress")
+        .listens([subjects::INGRESS_DOOR, subjects::ADMIN_DOOR, "$SRV.>"])
+        .answering()
+        .publishes([
+            "portcullis.v1.stage.*.check",
+            "portcullis.v1.journal.*.*",
+            "portcullis.v1.verdict.*",
+            "portcullis.v1.resolution.*",
+            "portcullis.v1.held.*.*",
+            "portcullis.v1.dead.ingress",
+            "$JS.API.DIRECT.GET.HELD",
+            "$JS.API.DIRECT.GET.HELD.>",
+            "$JS.API.STREAM.INFO.HELD",
+            "$JS.API.STREAM.PURGE.HELD",
+        ])
+        .consuming(subjects::SUBMIT, subjects::INGRESS)
+        .watching(POLICY_BUCKET)
+        .watching(CONTROL_BUCKET)
+        .getting(VERDICTS_BUCKET)
+        .publishes([
+            format!("$KV.{VERDICTS_BUCKET}.>"),
+            // What operators order at the door is written under the author `operator`.
+            format!("$KV.{CONTROL_BUCKET}.operator.>"),
+        ])
+}
+
+fn stage(name: &str) -> Rights {
+    let stage = Rights::of(name)
+        .listens([format!("portcullis.v1.stage.{name}.check"), "$SRV.>".to_owned()])
+        .answering();
+    if READERS.contains(&name) { stage.reading_the_record() } else { stage }
+}
+
+fn reader(name: &str) -> Rights {
+    Rights::of(name).reading_the_record()
+}
+
+fn anomaly() -> Rights {
+    reader("anomaly").watching(CONTROL_BUCKET).publishes([
+        "portcullis.v1.alert.*".to_owned(),
+        "portcullis.v1.journal.action.*".to_owned(),
+        format!("$KV.{CONTROL_BUCKET}.anomaly.>"),
+    ])
+}
+
+fn console() -> Rights {
+    reader("console").watching(POLICY_BUCKET).watching(CONTROL_BUCKET).publishes([
+        subjects::ADMIN_DOOR.to_owned(),
+        "portcullis.v1.journal.action.*".to_owned(),
+        "$JS.API.DIRECT.GET.HELD".to_owned(),
+        "$JS.API.DIRECT.GET.HELD.>".to_owned(),
+        format!("$KV.{CONTROL_BUCKET}.console.>"),
+    ])
+}
+
+/// Makes streams and writes policies. It cannot purge the record: the stream itself refuses that.
+fn operator() -> Rights {
+    Rights::of("operator")
+        .watching(POLICY_BUCKET)
+        .watching(CONTROL_BUCKET)
+        .publishes([
+            subjects::ADMIN_DOOR,
+            "$SRV.>",
+            "$JS.API.INFO",
+            "$JS.API.STREAM.CREATE.*",
+            "$JS.API.STREAM.UPDATE.*",
+            "$JS.API.STREAM.INFO.*",
+            "$JS.API.CONSUMER.CREATE.>",
+            "$JS.API.CONSUMER.INFO.>",
+            "$JS.API.DIRECT.GET.DEAD",
+            "$JS.API.DIRECT.GET.DEAD.>",
+        ])
+        .publishes([
+            format!("$KV.{POLICY_BUCKET}.>"),
+            format!("$KV.{CONTROL_BUCKET}.operator.>"),
+        ])
+}
+
+fn bot(bot: &BotId) -> Rights {
+    let user = subjects::bot_user(bot);
+    Rights::of(&user)
+        .publishes([
+            subjects::ingress(bot),
+            subjects::submit(bot),
+            format!("portcullis.v1.stream.{bot}"),
+        ])
+        .consuming(subjects::VERDICT, &user)
+}

@@ -1,0 +1,155 @@
+//! What every stream, bucket and consumer should be like.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, RetentionPolicy, StorageType,
+};
+use portcullis_core::BotId;
+
+use crate::subjects;
+
+const MIB: i64 = 1024 * 1024;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Window in which the server knows an id again.
+const DUPLICATES: Duration = Duration::from_secs(120);
+
+/// Readers of the record, each with a consumer of its own name.
+pub const READERS: [&str; 5] = ["audit", "search", "anomaly", "console", "rate-limit"];
+
+/// Sizes and times that an operator may choose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InitOptions {
+    /// Copies of each stream: 1 on a single server, 3 in production.
+    pub replicas: usize,
+    /// Bytes of the record that are kept for readers; full, appends are refused.
+    pub journal_max_bytes: i64,
+    /// How long the record is kept for readers.
+    pub journal_max_age: Duration,
+    /// Bytes of submitted messages that wait; full, new ones are refused.
+    pub submit_max_bytes: i64,
+    /// Bytes of held cases; full, new ones are refused.
+    pub held_max_bytes: i64,
+    /// After this a case is gone, whatever became of it: longer than any policy's time to review.
+    pub held_max_age: Duration,
+    /// Bots, each with a consumer of its mail.
+    pub bots: Vec<BotId>,
+}
+
+impl Default for InitOptions {
+    fn default() -> Self {
+        Self {
+            replicas: 1,
+            journal_max_bytes: 4096 * MIB,
+            journal_max_age: 7 * DAY,
+            submit_max_bytes: 256 * MIB,
+            held_max_bytes: 256 * MIB,
+            held_max_age: DAY,
+            bots: vec![BotId::fallback()],
+        }
+    }
+}
+
+/// Every stream, the buckets' own included.
+pub fn streams(options: &InitOptions) -> Vec<Config> {
+    let new = DiscardPolicy::New;
+    let old = DiscardPolicy::Old;
+    let base = |name: &str, of: &[&str], max_bytes, max_age, discard| Config {
+        name: name.to_owned(),
+        subjects: of.iter().map(|subject| format!("portcullis.v1.{subject}")).collect(),
+        max_bytes,
+        max_age,
+        discard,
+        ..plain(options)
+    };
+    vec![
+        Config {
+            deny_delete: true,
+            deny_purge: true,
+            ..base(
+                subjects::JOURNAL,
+                &["journal.*.*"],
+                options.journal_max_bytes,
+                options.journal_max_age,
+                new,
+            )
+        },
+        Config {
+            retention: RetentionPolicy::WorkQueue,
+            ..base(subjects::SUBMIT, &["submit.*"], options.submit_max_bytes, DAY, new)
+        },
+        base(subjects::VERDICT, &["verdict.*", "resolution.*"], 1024 * MIB, DAY, old),
+        Config {
+            max_messages_per_subject: 1,
+            discard_new_per_subject: true,
+            ..base(
+                subjects::HELD,
+                &["held.*.*"],
+                options.held_max_bytes,
+                options.held_max_age,
+                new,
+            )
+        },
+        base(subjects::ALERT, &["alert.*"], 64 * MIB, 7 * DAY, old),
+        base(subjects::DEAD, &["dead.*"], 256 * MIB, 30 * DAY, old),
+        bucket(options, subjects::POLICY_BUCKET, 64, Duration::ZERO),
+        bucket(options, subjects::CONTROL_BUCKET, 1, Duration::ZERO),
+        bucket(options, subjects::VERDICTS_BUCKET, 1, DAY),
+    ]
+}
+
+/// Every durable consumer, with its stream.
+pub fn consumers(options: &InitOptions) -> Vec<(&'static str, pull::Config)> {
+    let reader = |name: &str| pull::Config {
+        durable_name: Some(name.to_owned()),
+        name: Some(name.to_owned()),
+        deliver_policy: DeliverPolicy::All,
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: Duration::from_secs(30),
+        max_deliver: -1,
+        max_ack_pending: 4096,
+        max_waiting: 512,
+        ..pull::Config::default()
+    };
+    let mut all: Vec<_> =
+        READERS.iter().map(|name| (subjects::JOURNAL, reader(name))).collect();
+    all.push((subjects::SUBMIT, reader(subjects::INGRESS)));
+    all.extend(options.bots.iter().map(|bot| {
+        let filter_subjects = vec![subjects::verdict(bot), subjects::resolution(bot)];
+        let consumer = pull::Config { filter_subjects, ..reader(&subjects::bot_user(bot)) };
+        (subjects::VERDICT, consumer)
+    }));
+    all
+}
+
+/// What the server would fill in is said here, so that what it echoes can be compared.
+fn plain(options: &InitOptions) -> Config {
+    Config {
+        max_bytes: -1,
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        max_consumers: -1,
+        max_message_size: -1,
+        duplicate_window: DUPLICATES,
+        storage: StorageType::File,
+        retention: RetentionPolicy::Limits,
+        num_replicas: options.replicas,
+        allow_direct: true,
+        ..Config::default()
+    }
+}
+
+/// A bucket is a stream of a fixed form (ADR-8).
+fn bucket(options: &InitOptions, name: &str, history: i64, max_age: Duration) -> Config {
+    Config {
+        name: format!("KV_{name}"),
+        subjects: vec![format!("$KV.{name}.>")],
+        max_messages_per_subject: history,
+        max_age,
+        discard: DiscardPolicy::New,
+        allow_rollup: true,
+        deny_delete: true,
+        ..plain(options)
+    }
+}

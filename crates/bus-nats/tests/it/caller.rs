@@ -1,0 +1,155 @@
+//! Asking a stage over the bus: every answer, and every way in which there is none.
+
+use std::time::{Duration, Instant};
+
+use portcullis_bus::{CallError, Caller};
+use portcullis_bus_nats::{BUDGET_HEADER, ERROR_HEADER, HeaderMap, Remote, Work, subjects};
+use portcullis_core::{Budget, Report, StageName};
+use portcullis_testkit::{Mood, NatsServer, answer_garbage, ask, conformance};
+
+use crate::{Replica, client};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_remote_stage_conforms() {
+    let server = NatsServer::start().await;
+    for work in [Work::Waits, Work::Computes] {
+        let replica = Replica::start(&server, StageName::sentiment(), 2, work).await;
+        let remote = Remote::new(client(&server).await);
+        conformance::caller(&remote, &replica.stage, 2).await;
+        replica.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn absent_is_known_at_once() {
+    let server = NatsServer::start().await;
+    let remote = Remote::new(client(&server).await);
+    let question = ask("hello");
+    let mut fastest = Duration::MAX;
+    for _ in 0..20 {
+        let start = Instant::now();
+        let answer = remote.call(&StageName::sanitizer(), &question).await;
+        assert_eq!(answer, Err(CallError::Absent));
+        fastest = fastest.min(start.elapsed());
+    }
+    // The fastest: what is measured is the bus and not the load of the machine.
+    assert!(fastest < Duration::from_millis(10), "took {fastest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn busy_is_said_at_once_while_every_seat_computes() {
+    let server = NatsServer::start().await;
+    let replica = Replica::start(&server, StageName::moderation(), 4, Work::Computes).await;
+    replica.stage.set(Mood::Spins(Duration::from_millis(800)));
+    let remote = Remote::new(client(&server).await);
+    let (name, question) = (StageName::moderation(), ask("hello"));
+    // More seats than this runtime has workers: on the workers they would keep the reader away.
+    let (seated, busy) =
+        tokio::join!(futures::future::join_all((0..4).map(|_| remote.call(&name, &question))), async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let start = Instant::now();
+            (remote.call(&name, &question).await, start.elapsed())
+        });
+    assert!(seated.iter().all(Result::is_ok));
+    assert_eq!(busy.0, Err(CallError::Busy));
+    assert!(busy.1 < Duration::from_millis(300), "took {:?}", busy.1);
+    replica.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_for_an_answer_is_unreadable_and_a_later_release_is_read() {
+    let server = NatsServer::start().await;
+    let bus = client(&server).await;
+    let remote = Remote::new(bus.clone());
+    let name = StageName::sentiment();
+    for garbage in ["", "{", "[]", "\u{1}\u{2}", "{\"version\":7}", "{\"findings\":[{}]}"] {
+        let _responder = answer_garbage(
+            bus.clone(),
+            subjects::stage_check(&name),
+            name.to_string(),
+            garbage.into(),
+        )
+        .await;
+        let answer = remote.call(&name, &ask("hello")).await;
+        assert_eq!(answer, Err(CallError::Unreadable), "{garbage:?}");
+    }
+    let later = r#"{"version":"9","coverage":{"scanned":5,"total":5,"complete":true},"new":{"x":1}}"#;
+    let subject = subjects::stage_check(&name);
+    let _responder = answer_garbage(bus.clone(), subject, name.to_string(), later.into()).await;
+    assert_eq!(remote.call(&name, &ask("hello")).await, Ok(Report::clean("9", 5)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_cannot_be_read_are_answered_and_never_quoted() {
+    let server = NatsServer::start().await;
+    let replica = Replica::start(&server, StageName::sentiment(), 2, Work::Waits).await;
+    let bus = client(&server).await;
+    let subject = subjects::stage_check(&StageName::sentiment());
+    let whole = serde_json::to_string(&ask("hello")).unwrap();
+    for (budget, body, word) in [
+        (Some("200"), "{\"interaction\": \"marker-7\"}", "unreadable"),
+        (Some("200"), "marker-7", "unreadable"),
+        (Some("soon"), whole.as_str(), "unreadable"),
+        (Some("0"), whole.as_str(), "late"),
+    ] {
+        let mut headers = HeaderMap::new();
+        if let Some(budget) = budget {
+            headers.insert(BUDGET_HEADER, budget);
+        }
+        let reply = bus
+            .request_with_headers(subject.clone(), headers, body.to_owned().into())
+            .await
+            .unwrap();
+        assert!(reply.payload.is_empty());
+        let headers = format!("{:?}", reply.headers);
+        assert!(!headers.contains("marker"), "{headers}");
+        assert_eq!(reply.headers.unwrap().get(ERROR_HEADER).unwrap().as_str(), word, "{body}");
+    }
+    let reply = bus.request(subject, whole.into()).await.unwrap();
+    let report: Report = serde_json::from_slice(&reply.payload).unwrap();
+    assert_eq!(report, Report::clean("fault/1", 5), "a request without a budget has a default");
+    replica.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stage_is_found_with_the_micro_service_protocol() {
+    let server = NatsServer::start().await;
+    let replica = Replica::start(&server, StageName::sentiment(), 2, Work::Waits).await;
+    let bus = client(&server).await;
+    let remote = Remote::new(bus.clone());
+    remote.call(&StageName::sentiment(), &ask("hello")).await.unwrap();
+    replica.stage.set(Mood::Panics);
+    remote.call(&StageName::sentiment(), &ask("hello")).await.unwrap_err();
+
+    let get = async |subject: &str| -> serde_json::Value {
+        let reply = bus.request(subject.to_owned(), "".into()).await.unwrap();
+        serde_json::from_slice(&reply.payload).unwrap()
+    };
+    let ping = get("$SRV.PING").await;
+    assert_eq!(ping["type"], "io.nats.micro.v1.ping_response");
+    assert_eq!((&ping["name"], &ping["version"]), (&"sentiment".into(), &"1.2.3".into()));
+    let info = get("$SRV.INFO.sentiment").await;
+    assert_eq!(info["endpoints"][0]["subject"], "portcullis.v1.stage.sentiment.check");
+    let id = ping["id"].as_str().unwrap();
+    let stats = get(&format!("$SRV.STATS.sentiment.{id}")).await;
+    let endpoint = &stats["endpoints"][0];
+    assert_eq!((&endpoint["num_requests"], &endpoint["num_errors"]), (&2.into(), &1.into()));
+    assert_eq!(endpoint["last_error"], "panicked");
+    replica.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_server_is_late_within_the_budget() {
+    let server = NatsServer::start().await;
+    let replica = Replica::start(&server, StageName::sentiment(), 2, Work::Waits).await;
+    let remote = Remote::new(client(&server).await);
+    server.pause();
+    let mut question = ask("hello");
+    question.budget = Budget::of(Duration::from_millis(100));
+    let start = Instant::now();
+    assert_eq!(remote.call(&StageName::sentiment(), &question).await, Err(CallError::Late));
+    assert!(start.elapsed() < Duration::from_millis(500));
+    server.resume();
+    assert!(remote.call(&StageName::sentiment(), &ask("hello")).await.is_ok());
+    replica.stop().await;
+}

@@ -1,0 +1,79 @@
+//! The bus against a real nats-server.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests: a panic is a failed test with its place"
+)]
+
+mod caller;
+mod doors;
+mod drain;
+mod outage;
+mod rights;
+mod stores;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_bus::Seats;
+use portcullis_bus_nats::{Client, ConnectOptions, ServeError, Work, admin, connect, serve};
+use portcullis_core::StageName;
+use portcullis_testkit::{FaultStage, NatsServer, shop};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// No answer of a server on this machine takes this long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn client(server: &NatsServer) -> Client {
+    connect(&ConnectOptions::new(server.url(), "test").fail_fast()).await.unwrap()
+}
+
+/// Sizes that fit any machine on which tests run.
+fn small() -> admin::InitOptions {
+    admin::InitOptions {
+        journal_max_bytes: 64 * 1024 * 1024,
+        submit_max_bytes: 1024 * 1024,
+        held_max_bytes: 1024 * 1024,
+        bots: vec![shop()],
+        ..admin::InitOptions::default()
+    }
+}
+
+/// A served stage, until its token is cancelled.
+struct Replica {
+    stage: FaultStage,
+    shutdown: CancellationToken,
+    served: JoinSet<Result<(), ServeError>>,
+}
+
+impl Replica {
+    /// Serves a stage with a client of its own, as a process would.
+    async fn start(server: &NatsServer, name: StageName, seats: usize, work: Work) -> Self {
+        let client = client(server).await;
+        let stage = FaultStage::new(name);
+        let shutdown = CancellationToken::new();
+        let mut served = JoinSet::new();
+        served.spawn(serve(
+            client.clone(),
+            Seats::new(Arc::new(stage.clone()), seats),
+            work,
+            "1.2.3",
+            shutdown.clone(),
+        ));
+        // The subscription is sent by the task; the server has it once a later round trip is back.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        client.flush().await.unwrap();
+        Self { stage, shutdown, served }
+    }
+
+    /// Drains.
+    async fn stop(mut self) {
+        self.shutdown.cancel();
+        let ended = tokio::time::timeout(PATIENCE, self.served.join_next()).await;
+        ended.expect("drained in time").unwrap().unwrap().unwrap();
+    }
+}

@@ -1,0 +1,239 @@
+//! The rights table on a real server: what each user needs works, and nothing else does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream;
+use futures::StreamExt;
+use portcullis_bus::{Caller, Held, HeldItem, Journal, Kv, Mail, MailKind, Outbox, Seats};
+use portcullis_bus_nats::rights::{UserPassword, server_config, table};
+use portcullis_bus_nats::{
+    Client, ConnectError, ConnectOptions, NatsHeld, NatsJournal, NatsKv, NatsOutbox, Remote, Reply,
+    Serving, SubmitQueue, Work, admin, connect, serve, serve_requests, subjects,
+};
+use portcullis_core::{BotId, StageName};
+use portcullis_testkit::{FaultStage, NatsOptions, NatsServer, ask, conformance, entry, shop};
+use secrecy::ExposeSecret;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{PATIENCE, small};
+
+const PASSWORD: &str = "correct-horse";
+
+fn bots() -> Vec<BotId> {
+    vec![shop(), BotId::parse("bank").unwrap()]
+}
+
+async fn guarded() -> NatsServer {
+    let users: Vec<_> = table(&bots())
+        .into_iter()
+        .map(|rights| UserPassword { user: rights.user, password: PASSWORD.to_owned().into() })
+        .collect();
+    let config = server_config(&users, &bots()).unwrap();
+    let config = config.expose_secret().to_owned();
+    let server = NatsServer::start_with(NatsOptions { config, ..NatsOptions::default() }).await;
+    let options = admin::InitOptions { bots: bots(), ..small() };
+    admin::init(&user(&server, "operator").await, &options).await.unwrap();
+    server
+}
+
+async fn user(server: &NatsServer, user: &str) -> Client {
+    let options = ConnectOptions::new(server.url(), user)
+        .user(user, PASSWORD.to_owned().into())
+        .fail_fast();
+    connect(&options).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_no_password_gets_no_connection() {
+    let server = guarded().await;
+    let nobody = ConnectOptions::new(server.url(), "test").fail_fast();
+    assert!(matches!(connect(&nobody).await, Err(ConnectError::Refused(_))));
+    let wrong = nobody.user("ingress", "wrong-password".to_owned().into());
+    assert_eq!(connect(&wrong).await.err(), Some(ConnectError::Refused("ingress".into())));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ingress_has_every_right_that_it_needs() {
+    let server = guarded().await;
+    let ingress = user(&server, "ingress").await;
+    let operator = user(&server, "operator").await;
+    let policy = NatsKv::open(operator.clone(), subjects::POLICY_BUCKET).await.unwrap();
+    policy.put("shop", "v1".into()).await.unwrap();
+
+    let seen = NatsKv::open(ingress.clone(), subjects::POLICY_BUCKET).await.unwrap();
+    assert_eq!(seen.get("shop").await.unwrap().unwrap().value, "v1");
+    assert_eq!(seen.history("shop").await.unwrap().len(), 1);
+    let mut events = seen.watch().await.unwrap();
+    assert!(tokio::time::timeout(PATIENCE, events.next()).await.unwrap().is_some());
+    assert!(seen.put("shop", "v2".into()).await.is_err(), "policies are the operator's");
+
+    let verdicts = NatsKv::open(ingress.clone(), subjects::VERDICTS_BUCKET).await.unwrap();
+    verdicts.create("shop.inbound.1", "{}".into()).await.unwrap();
+    let control = NatsKv::open(ingress.clone(), subjects::CONTROL_BUCKET).await.unwrap();
+    control.put("operator.all", "stop".into()).await.unwrap();
+    assert!(control.put("console.all", "stop".into()).await.is_err(), "another author's key");
+
+    NatsJournal::new(ingress.clone(), PATIENCE).append(&entry("1")).await.unwrap();
+    conformance::held(&NatsHeld::new(ingress.clone(), PATIENCE)).await;
+    let mail = Mail { kind: MailKind::Verdict, bot: shop(), id: "1".into(), body: "{}".into() };
+    NatsOutbox::new(ingress.clone(), PATIENCE).send(mail).await.unwrap();
+
+    let bot = user(&server, "bot-shop").await;
+    bot.request(subjects::submit(&shop()), "{}".into()).await.unwrap();
+    let mut queue = SubmitQueue::open(ingress.clone(), 8).await.unwrap();
+    queue.next().await.unwrap().unwrap().ack().await.unwrap();
+    let context = jetstream::new(bot.clone());
+    let consumer: jetstream::consumer::PullConsumer =
+        context.get_consumer_from_stream("bot-shop", "VERDICT").await.unwrap();
+    let mut mail = consumer.messages().await.unwrap();
+    mail.next().await.unwrap().unwrap().ack().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doors_and_stages_answer_with_no_right_to_publish() {
+    let server = guarded().await;
+    let (shutdown, mut served) = (CancellationToken::new(), JoinSet::new());
+    let ingress = user(&server, "ingress").await;
+    for (door, word) in [(subjects::INGRESS_DOOR, "verdict"), (subjects::ADMIN_DOOR, "done")] {
+        served.spawn(serve_requests(
+            ingress.clone(),
+            Serving::new(door, subjects::INGRESS, 4),
+            move |_| async move { Reply::body(word) },
+            shutdown.clone(),
+        ));
+    }
+    for name in portcullis_bus_nats::rights::STAGES {
+        let stage = FaultStage::new(StageName::parse(name).unwrap());
+        let client = user(&server, name).await;
+        let seats = Seats::new(Arc::new(stage), 2);
+        served.spawn(serve(client, seats, Work::Waits, "1.0.0", shutdown.clone()));
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+
+    let remote = Remote::new(ingress.clone());
+    for name in portcullis_bus_nats::rights::STAGES {
+        for _ in 0..2 {
+            remote.call(&StageName::parse(name).unwrap(), &ask("hello")).await.unwrap();
+        }
+    }
+    let bot = user(&server, "bot-shop").await;
+    let verdict = bot.request(subjects::ingress(&shop()), "{}".into()).await.unwrap();
+    assert_eq!(verdict.payload, "verdict");
+    let operator = user(&server, "operator").await;
+    let done = operator.request(subjects::admin("stop"), "{}".into()).await.unwrap();
+    assert_eq!(done.payload, "done");
+    let ping = operator.request("$SRV.PING.sentiment", "".into()).await.unwrap();
+    assert!(!ping.payload.is_empty());
+    shutdown.cancel();
+    while let Some(ended) = served.join_next().await {
+        ended.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_read_the_record_and_change_nothing() {
+    let server = guarded().await;
+    let ingress = user(&server, "ingress").await;
+    NatsJournal::new(ingress, PATIENCE).append(&entry("1")).await.unwrap();
+    for reader in portcullis_bus_nats::streams::READERS {
+        let client = user(&server, reader).await;
+        let journal = NatsJournal::new(client.clone(), PATIENCE);
+        let mut deliveries = journal.follow(reader).await.unwrap();
+        let delivery = tokio::time::timeout(PATIENCE, deliveries.next()).await.unwrap();
+        delivery.unwrap().unwrap().ack().await.unwrap();
+        let dead = portcullis_bus_nats::Dead::new(client.clone(), PATIENCE);
+        dead.write(reader, 1, b"x", "not JSON").await.unwrap();
+        let short = NatsJournal::new(client, Duration::from_millis(100));
+        let mut forged = entry("forged");
+        if !["anomaly", "console"].contains(&reader) {
+            assert!(short.append(&forged).await.is_err(), "{reader}");
+        }
+        forged.body = portcullis_testkit::verdict_entry("forged").body;
+        assert!(short.append(&forged).await.is_err(), "{reader}");
+        let other = if reader == "audit" { "search" } else { "audit" };
+        assert!(short.follow(other).await.is_err(), "{reader} read as {other}");
+    }
+}
+
+/// What every user tries, and must not reach.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_in_the_table_is_refused() {
+    let server = guarded().await;
+    let operator = user(&server, "operator").await;
+    let bank = BotId::parse("bank").unwrap();
+    let sealed = HeldItem { bot: bank.clone(), key: "a1".into(), sealed: "x".into() };
+    NatsHeld::new(user(&server, "ingress").await, PATIENCE).put(sealed).await.unwrap();
+    let forbidden: &[(&str, &[&str])] = &[
+        (
+            "bot-shop",
+            &[
+                "portcullis.v1.ingress.bank",
+                "portcullis.v1.submit.bank",
+                "portcullis.v1.journal.verdict.shop",
+                "portcullis.v1.verdict.shop",
+                "portcullis.v1.stage.sentiment.check",
+                "portcullis.v1.admin.stop",
+                "$KV.portcullis_control.operator.all",
+                "$JS.API.STREAM.INFO.JOURNAL",
+                "$JS.API.CONSUMER.MSG.NEXT.VERDICT.bot-bank",
+                "$JS.API.CONSUMER.CREATE.VERDICT.x",
+                "$JS.API.DIRECT.GET.HELD.portcullis.v1.held.bank.a1",
+            ],
+        ),
+        (
+            "sentiment",
+            &[
+                "portcullis.v1.stage.moderation.check",
+                "portcullis.v1.journal.verdict.shop",
+                "portcullis.v1.verdict.shop",
+                "_INBOX_ingress.x",
+                "$JS.API.INFO",
+                "$SRV.PING",
+            ],
+        ),
+        (
+            "ingress",
+            &[
+                "$KV.portcullis_policy.shop",
+                "$KV.portcullis_control.console.all",
+                "$JS.API.STREAM.DELETE.JOURNAL",
+                "$JS.API.STREAM.PURGE.JOURNAL",
+                "$JS.API.CONSUMER.CREATE.JOURNAL.x",
+            ],
+        ),
+        ("audit", &["portcullis.v1.journal.verdict.shop", "$JS.API.STREAM.PURGE.JOURNAL"]),
+        (
+            "operator",
+            &[
+                "portcullis.v1.journal.action.shop",
+                "$JS.API.STREAM.DELETE.JOURNAL",
+                "$JS.API.STREAM.PURGE.JOURNAL",
+                "$JS.API.STREAM.MSG.DELETE.JOURNAL",
+            ],
+        ),
+    ];
+    for (name, subjects) in forbidden {
+        let client = user(&server, name).await;
+        for subject in *subjects {
+            // A forbidden request is dropped: no answer, not even that there is nobody.
+            let request = client.request((*subject).to_owned(), "{}".into());
+            let answer = tokio::time::timeout(Duration::from_millis(150), request).await;
+            assert!(answer.is_err(), "{name} reached {subject}: {answer:?}");
+        }
+    }
+    // The same request is answered where the right is there: silence above means refusal.
+    let info = operator.request("$JS.API.STREAM.INFO.JOURNAL", "{}".into()).await.unwrap();
+    assert!(!info.payload.is_empty());
+
+    let spy = user(&server, "bot-shop").await;
+    for subject in ["portcullis.>", "_INBOX_ingress.>", "portcullis.v1.ingress.*", ">"] {
+        let mut heard = spy.subscribe(subject).await.unwrap();
+        spy.flush().await.unwrap();
+        let ingress = user(&server, "ingress").await;
+        NatsJournal::new(ingress, PATIENCE).append(&entry(subject)).await.unwrap();
+        let heard = tokio::time::timeout(Duration::from_millis(150), heard.next()).await;
+        assert!(heard.is_err(), "{subject}");
+    }
+}
