@@ -135,10 +135,10 @@ secret() {
 
 # The password of a NATS user, from the lines `user=password` that `portcullis admin nats-config` writes.
 nats_password() {
-  local user password
-  while IFS='=' read -r user password; do
-    if [[ $user == "$1" ]]; then
-      printf '%s' "$password"
+  local line
+  while IFS= read -r line; do
+    if [[ $line == "$1="* ]]; then
+      printf '%s' "${line#*=}"
       return
     fi
   done <"$data/nats/users.env"
