@@ -59,7 +59,7 @@ test-all: lint deny ## what `make test` runs, and the slow tests, cargo-deny and
 
 .PHONY: deny
 deny: ## cargo-deny: licences, bans and sources of every dependency
-	@$(DENY) check licenses bans sources
+	@$(DENY) check --hide-inclusion-graph licenses bans sources
 
 .PHONY: advisories
 advisories: ## cargo-deny: known vulnerabilities; fetches the advisory database
