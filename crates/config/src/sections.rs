@@ -118,7 +118,7 @@ pub struct TelemetryConfig {
     pub log: String,
     /// The form of log lines: pretty, or json (one object a line).
     pub format: LogFormat,
-    /// Where traces are sent, by OTLP over HTTP: http://collector:4318. Absent: the environment's
+    /// Where traces are sent, by OTLP over plain HTTP: http://collector:4318. Absent: the environment's
     /// OTEL_EXPORTER_OTLP_ENDPOINT, and without that nowhere.
     pub otlp_endpoint: Option<ServerUrl>,
     /// The share of traces begun here that are sent, from 0 to 1. A caller's own choice is kept.

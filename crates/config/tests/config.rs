@@ -1,5 +1,7 @@
 //! Loading: what overrides what, what the sample holds, and errors that name the place and no value.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a failure names its place")]
+
 use std::io::Write;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! A service without work: shows how a stage composes the kit, and lets the tests drive a whole process.
 
+#![expect(clippy::panic, reason = "the tests want to see what becomes of a panic")]
+
 use std::time::Duration;
 
 use anyhow::bail;
@@ -26,8 +28,12 @@ fn main() -> std::process::ExitCode {
             "start-panics" => panic!("{}", config.stage.key.expose()),
             _ => {}
         }
-        kit.on_drain("first", async { Ok(tracing::info!("first left, last drained")) });
-        kit.on_drain("second", async { Ok(tracing::info!("last left, first drained")) });
+        for left in ["first left, last drained", "last left, first drained"] {
+            kit.on_drain(left, async move {
+                tracing::info!("{left}");
+                Ok(())
+            });
+        }
         let shutdown = kit.shutdown().clone();
         kit.tasks().vital("serve", async move {
             match config.stage.wrong.as_str() {

@@ -1,5 +1,7 @@
 //! Whole processes: readiness, drain, failures that say which, and nothing on stdout.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a failure names its place")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;

@@ -20,8 +20,8 @@ pub enum TelemetryError {
     /// `telemetry.log` is no filter: mend it.
     #[error("telemetry.log: not a level or a list of module=level")]
     Filter,
-    /// The exporter refused its endpoint: mend `telemetry.otlp_endpoint`.
-    #[error("telemetry.otlp_endpoint: not an address to export to")]
+    /// The endpoint is none to export to: mend `telemetry.otlp_endpoint` or the environment.
+    #[error("telemetry.otlp_endpoint (or OTEL_EXPORTER_OTLP_ENDPOINT): expected http://host:port")]
     Endpoint,
     /// Something else in this process has set up logs or metrics already.
     #[error("telemetry is set up already, by something else")]
@@ -42,7 +42,7 @@ static FIRST: Mutex<Option<(PrometheusHandle, SdkTracerProvider)>> = Mutex::new(
 /// what the first call set up and changes nothing.
 ///
 /// # Errors
-/// [`TelemetryError`], which says what to mend; nothing is set up then.
+/// [`TelemetryError`], which says what to mend.
 pub fn init(config: &TelemetryConfig, service: &'static str) -> Result<Telemetry, TelemetryError> {
     let mut first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
     let (metrics, provider) = match first.as_ref() {

@@ -39,6 +39,11 @@ pub(crate) fn provider(
         None => std::env::var(ENDPOINT).ok().filter(|endpoint| !endpoint.is_empty()),
     };
     let Some(endpoint) = endpoint else { return Ok(builder.build()) };
+    // The exporter is built without TLS: better an error now than exports that fail one by one.
+    if !endpoint.starts_with("http://") {
+        return Err(TelemetryError::Endpoint);
+    }
+    let queue = config.queue.max(1);
     let exporter = SpanExporter::builder()
         .with_http()
         .with_protocol(Protocol::HttpBinary)
@@ -47,8 +52,8 @@ pub(crate) fn provider(
         .build()
         .map_err(|_| TelemetryError::Endpoint)?;
     let batch = BatchConfigBuilder::default()
-        .with_max_queue_size(config.queue)
-        .with_max_export_batch_size(config.queue.min(512))
+        .with_max_queue_size(queue)
+        .with_max_export_batch_size(queue.min(512))
         .build();
     let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batch).build();
     Ok(builder.with_span_processor(processor).build())

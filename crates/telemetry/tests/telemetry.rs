@@ -1,6 +1,12 @@
 //! Telemetry as a process sees it: trace ids without an exporter, what is exported, panics without their
 //! payload, the form of log lines. What concerns a whole process runs in a child of this one.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: a failure names its place"
+)]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
@@ -83,10 +89,11 @@ fn metrics_have_buckets_and_a_second_init_shares_them() {
 }
 
 #[test]
-fn a_bad_filter_is_named_and_nothing_is_set_up() {
-    let config = TelemetryConfig { log: "portcullis=loud".into(), ..TelemetryConfig::default() };
-    let out = child("filter", &config.log);
+fn a_setting_that_cannot_be_used_is_named() {
+    let out = child("filter", "portcullis=loud");
     assert!(out.contains("telemetry.log: not a level"), "{out}");
+    let out = child("export", "https://collector:4318");
+    assert!(out.contains("telemetry.otlp_endpoint (or OTEL"), "{out}");
 }
 
 #[test]
