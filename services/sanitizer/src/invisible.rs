@@ -1,0 +1,280 @@
+//! Characters that nobody sees: which of them carry meaning where they stand, and which do not.
+//!
+//! Scripts need some of them: emoji sequences join with U+200D and choose a form with U+FE0F, Persian
+//! and the scripts of India steer joining with U+200C and U+200D, Thai and Khmer mark words with
+//! U+200B, Hebrew and Arabic use directional marks. Those stay. (Unicode 16, chapter 23 and UTS #51.)
+
+use portcullis_core::Span;
+
+/// What sort of invisible character it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Sort {
+    /// Zero width, fillers, variation selectors and the like.
+    Invisible,
+    /// Controls of direction.
+    Bidi,
+    /// Copies of ASCII that no font shows (U+E0000 to U+E007F).
+    Tag,
+}
+
+/// A maximal run of invisible characters of one sort that carry nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Useless {
+    pub(crate) sort: Sort,
+    pub(crate) span: Span,
+}
+
+/// Every run of invisible characters that carry nothing, in order.
+pub(crate) fn useless(text: &str) -> Vec<Useless> {
+    let mut found: Vec<Useless> = Vec::new();
+    let mut facts: Option<Facts> = None;
+    let mut before = '\0';
+    // the end of a well-formed tag sequence of an emoji flag
+    let mut flag_end = 0;
+    for (start, c) in text.char_indices() {
+        if c.is_ascii() {
+            before = c;
+            continue;
+        }
+        if before == BLACK_FLAG {
+            flag_end = start + flag_tags(text.get(start..).unwrap_or_default());
+        }
+        if let Some(sort) = sort_of(c) {
+            let end = start + c.len_utf8();
+            let facts = facts.get_or_insert_with(|| Facts::of(text));
+            let place = Place { before, after: text.get(end..).and_then(|r| r.chars().next()) };
+            if start >= flag_end && !is_useful(c, place, facts) {
+                match found.last_mut() {
+                    Some(last) if last.sort == sort && last.span.end == start => {
+                        last.span.end = end
+                    }
+                    _ => found.push(Useless { sort, span: Span { start, end } }),
+                }
+            }
+        }
+        before = c;
+    }
+    found
+}
+
+/// The sort of a character that has no look of its own.
+pub(crate) fn sort_of(c: char) -> Option<Sort> {
+    match c {
+        '\u{00AD}' | '\u{034F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' => {
+            Some(Sort::Invisible)
+        }
+        '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{2065}' => {
+            Some(Sort::Invisible)
+        }
+        '\u{206A}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' => {
+            Some(Sort::Invisible)
+        }
+        '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}' => Some(Sort::Invisible),
+        '\u{1D173}'..='\u{1D17A}' | '\u{E0080}'..='\u{E0FFF}' => Some(Sort::Invisible),
+        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' => Some(Sort::Bidi),
+        '\u{2066}'..='\u{2069}' => Some(Sort::Bidi),
+        '\u{E0000}'..='\u{E007F}' => Some(Sort::Tag),
+        _ => None,
+    }
+}
+
+/// What stands on both sides of a character.
+#[derive(Clone, Copy)]
+struct Place {
+    before: char,
+    after: Option<char>,
+}
+
+impl Place {
+    fn touches(self, class: fn(char) -> bool) -> bool {
+        class(self.before) || self.after.is_some_and(class)
+    }
+}
+
+/// What is asked of the text as a whole, once it holds anything invisible.
+struct Facts {
+    is_rtl: bool,
+    is_balanced: bool,
+}
+
+impl Facts {
+    fn of(text: &str) -> Self {
+        let mut depth = 0_i64;
+        let mut is_balanced = true;
+        let mut is_rtl = false;
+        for c in text.chars() {
+            match c {
+                '\u{202A}' | '\u{202B}' | '\u{2066}'..='\u{2068}' => depth += 1,
+                '\u{202C}' | '\u{2069}' => depth -= 1,
+                _ => is_rtl |= is_right_to_left(c),
+            }
+            is_balanced &= depth >= 0;
+        }
+        Self { is_rtl, is_balanced: is_balanced && depth == 0 }
+    }
+}
+
+fn is_useful(c: char, place: Place, facts: &Facts) -> bool {
+    match c {
+        '\u{200C}' => place.touches(is_joining_script),
+        '\u{200D}' => {
+            place.touches(is_joining_script)
+                || (is_emoji_end(place.before) && place.after.is_some_and(is_emoji))
+        }
+        '\u{200B}' => place.touches(is_unspaced_script),
+        '\u{FE0E}' | '\u{FE0F}' => {
+            is_emoji(place.before) || matches!(place.before, '0'..='9' | '#' | '*')
+        }
+        '\u{FE00}'..='\u{FE0D}' => has_variants(place.before),
+        '\u{E0100}'..='\u{E01EF}' => is_han(place.before),
+        '\u{034F}' => place.after.is_some_and(unicode_normalization::char::is_combining_mark),
+        '\u{115F}' | '\u{1160}' => place.touches(is_jamo),
+        '\u{17B4}' | '\u{17B5}' => matches!(place.before, '\u{1780}'..='\u{17B3}'),
+        '\u{180B}'..='\u{180F}' => place.touches(is_mongolian),
+        '\u{061C}' | '\u{200E}' | '\u{200F}' => facts.is_rtl,
+        '\u{202A}'..='\u{202C}' | '\u{2066}'..='\u{2069}' => facts.is_rtl && facts.is_balanced,
+        _ => false,
+    }
+}
+
+const BLACK_FLAG: char = '\u{1F3F4}';
+
+/// Length in bytes of the tag sequence of a flag (England, Scotland, Wales, states of the US), or 0.
+fn flag_tags(rest: &str) -> usize {
+    let mut code = String::new();
+    for c in rest.chars().take(6) {
+        match c {
+            '\u{E007F}' => {
+                let is_flag = matches!(code.as_str(), "gbeng" | "gbsct" | "gbwls")
+                    || (code.len() == 4 && code.starts_with("us"));
+                return if is_flag { 4 * (code.len() + 1) } else { 0 };
+            }
+            '\u{E0061}'..='\u{E007A}' => code.extend(tag_to_ascii(c)),
+            _ => return 0,
+        }
+    }
+    0
+}
+
+/// The ASCII character that a tag character copies.
+pub(crate) fn tag_to_ascii(c: char) -> Option<char> {
+    match u32::from(c) {
+        code @ 0xE0020..=0xE007E => char::from_u32(code - 0xE0000),
+        _ => None,
+    }
+}
+
+/// Pictographs, regional indicators and skin tones: near enough to `Extended_Pictographic`.
+fn is_emoji(c: char) -> bool {
+    matches!(c,
+        '\u{A9}' | '\u{AE}' | '\u{203C}' | '\u{2049}' | '\u{2122}' | '\u{2139}'
+        | '\u{2194}'..='\u{21AA}' | '\u{231A}'..='\u{23FF}' | '\u{24C2}' | '\u{25AA}'..='\u{27BF}'
+        | '\u{2934}' | '\u{2935}' | '\u{2B05}'..='\u{2B55}' | '\u{3030}' | '\u{303D}'
+        | '\u{3297}' | '\u{3299}' | '\u{1F000}'..='\u{1FAFF}')
+}
+
+fn is_emoji_end(c: char) -> bool {
+    is_emoji(c) || c == '\u{FE0F}'
+}
+
+/// Scripts in which joiners choose a letter's form: Arabic, Syriac, Thaana, N'Ko, those of India and
+/// its neighbours, Mongolian, Adlam.
+fn is_joining_script(c: char) -> bool {
+    matches!(c,
+        '\u{0620}'..='\u{06FF}' | '\u{0700}'..='\u{08FF}' | '\u{0900}'..='\u{0DFF}'
+        | '\u{0F00}'..='\u{109F}' | '\u{1780}'..='\u{17B3}' | '\u{17B6}'..='\u{17FF}'
+        | '\u{1820}'..='\u{18AF}' | '\u{1900}'..='\u{1CFF}' | '\u{A840}'..='\u{A8FF}'
+        | '\u{A980}'..='\u{AADF}' | '\u{FB50}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}'
+        | '\u{11000}'..='\u{11FFF}' | '\u{1E900}'..='\u{1E95F}')
+}
+
+/// Scripts that do not write spaces between words.
+fn is_unspaced_script(c: char) -> bool {
+    matches!(c,
+        '\u{0E00}'..='\u{0FFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17B3}'
+        | '\u{17B6}'..='\u{17FF}' | '\u{1950}'..='\u{19DF}' | '\u{1A20}'..='\u{1AAF}')
+}
+
+fn is_right_to_left(c: char) -> bool {
+    matches!(c,
+        '\u{0590}'..='\u{061B}' | '\u{061D}'..='\u{08FF}' | '\u{FB1D}'..='\u{FDFF}'
+        | '\u{FE70}'..='\u{FEFC}' | '\u{10800}'..='\u{10FFF}' | '\u{1E800}'..='\u{1EFFF}')
+}
+
+fn is_han(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}')
+}
+
+/// Characters with standardized variants: ideographs, mathematical operators, Myanmar, Phags-pa,
+/// full-width punctuation.
+fn has_variants(c: char) -> bool {
+    is_han(c)
+        || matches!(c,
+            '\u{1000}'..='\u{109F}' | '\u{2205}'..='\u{22FF}' | '\u{2A00}'..='\u{2AFF}'
+            | '\u{3001}'..='\u{3002}' | '\u{A840}'..='\u{A87F}' | '\u{AA60}'..='\u{AA7F}'
+            | '\u{FF01}'..='\u{FF1F}')
+}
+
+fn is_jamo(c: char) -> bool {
+    matches!(c, '\u{1100}'..='\u{115E}' | '\u{1161}'..='\u{11FF}' | '\u{A960}'..='\u{A97F}' | '\u{D7B0}'..='\u{D7FF}')
+}
+
+fn is_mongolian(c: char) -> bool {
+    matches!(c, '\u{1820}'..='\u{18AF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_scripts_need_is_useful() {
+        for text in [
+            "👨‍👩‍👧‍👦 🏳️‍🌈 🏴‍☠️ 👍🏽 🇩🇪 1️⃣ #️⃣ ❤️‍🔥 ☎︎ 🧑🏽‍💻",
+            "🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F} England",
+            "می‌خواهم کتاب‌ها را ببینم",
+            "क्‍ष और ज्ञ",
+            "ക്‍ഷ ശ്രീ",
+            "שלום (hello)\u{200F}!",
+            "السعر \u{2066}USD 12\u{2069} فقط",
+            "สวัสดี\u{200B}ครับ",
+            "葛\u{E0100}城市",
+            "ᠮᠣᠩ\u{180B}ᠭᠣᠯ",
+            "שָׁ\u{034F}ּ",
+        ] {
+            assert_eq!(useless(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_hides_or_carries_nothing_is_useless() {
+        let sorts = |text: &str| useless(text).into_iter().map(|u| u.sort).collect::<Vec<_>>();
+        for text in [
+            "ig\u{200B}nore",
+            "ig\u{200D}nore",
+            "\u{FEFF}hi",
+            "a\u{2060}b",
+            "co\u{AD}op",
+            "a\u{FE0F}b",
+            "😀\u{FE0F}\u{FE01}\u{E0150}",
+            "x\u{3164}y",
+            "a\u{E0120}b",
+            "می\u{200C}\u{2063}خواهم",
+        ] {
+            assert_eq!(sorts(text), [Sort::Invisible], "{text:?}");
+        }
+        assert_eq!(sorts("a\u{202E}b"), [Sort::Bidi]);
+        assert_eq!(sorts("hello\u{200E} world"), [Sort::Bidi]);
+        assert_eq!(sorts("שלום \u{202E}abc"), [Sort::Bidi]);
+        assert_eq!(sorts("שלום \u{2066}abc"), [Sort::Bidi]);
+        assert_eq!(sorts("hi\u{E0069}\u{E0067}"), [Sort::Tag]);
+        assert_eq!(sorts("🏴\u{E0069}\u{E0067}\u{E006E}\u{E007F}"), [Sort::Tag]);
+    }
+
+    #[test]
+    fn neighbours_of_one_sort_are_one_run() {
+        let found = useless("a\u{200B}\u{200B}\u{202E}b");
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].span, Span { start: 1, end: 7 });
+    }
+}

@@ -1,0 +1,258 @@
+//! One ask under the detectors: what each text adds to the report.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_core::{
+    Ask, Direction, Edit, Finding, Learned, Masking, Place, Report, Severity, Span, Text, View,
+};
+use portcullis_detect::{Detector, Match, resolve, value_digest};
+
+use crate::canonical::{self, Room};
+use crate::config::Settings;
+use crate::invisible::{self, Sort, Useless};
+use crate::{finding, hidden, limits};
+
+/// Least room for views, whatever the length of the text.
+const LEAST_VIEW_BYTES: usize = 64 * 1024;
+/// Most runs of maps in a report, so that a report fits one message of the bus.
+const RUNS: usize = 32 * 1024;
+/// Most edits in a report, for the same reason.
+const EDITS: usize = 16 * 1024;
+/// Most findings of one kind for one text; the last one stands for the rest too.
+const FINDINGS: usize = 32;
+/// Most findings of values in a report; further ones are masked and counted.
+const VALUES: usize = 512;
+/// Most digests that one ask adds to the conversation. A value that is not learned can only make a
+/// later stage more careful.
+const LEARNED: usize = 256;
+
+/// The report in the making.
+pub(crate) struct Scan<'a> {
+    ask: &'a Ask,
+    settings: &'a Settings,
+    room: Room,
+    report: Report,
+    learned: BTreeSet<String>,
+    /// Findings of values so far.
+    reported: usize,
+    /// Whether a limit cut something that the numbers of the coverage do not show.
+    is_cut: bool,
+}
+
+/// A value, where it is in the received text, and in which view it was seen.
+struct Value {
+    hit: Match,
+    view: Option<usize>,
+}
+
+impl<'a> Scan<'a> {
+    pub(crate) fn new(ask: &'a Ask, settings: &'a Settings) -> Self {
+        let bytes = ask.interaction.total_bytes().max(LEAST_VIEW_BYTES);
+        Self {
+            ask,
+            settings,
+            room: Room { bytes, runs: RUNS },
+            report: Report::default(),
+            learned: BTreeSet::new(),
+            reported: 0,
+            is_cut: false,
+        }
+    }
+
+    /// Looks at one received text and at the views of it that were given. The received bytes that
+    /// were looked at; none where the budget ended before all of it was done.
+    pub(crate) fn text(&mut self, place: Place, text: &Text) -> Option<usize> {
+        let mut scanned = text.len();
+        let text = text.expose();
+        limits::check(text, place, &self.settings.limits, &mut self.report.findings);
+        let found = Detector::shared().detect(text);
+        let mut values: Vec<Value> =
+            found.into_iter().map(|hit| Value { hit, view: None }).collect();
+        self.learn(text, values.iter().map(|value| value.hit));
+        let mut useless = Vec::new();
+        if !text.is_ascii() {
+            if self.ask.budget.is_spent() {
+                return None;
+            }
+            useless = invisible::useless(text);
+            self.report_useless(place, &useless);
+            values.extend(self.readings(place, text, &useless));
+        }
+        let ask = self.ask;
+        for (index, view) in ask.views.iter().enumerate().filter(|(_, v)| v.source == place) {
+            if ask.budget.is_spent() {
+                return None;
+            }
+            values.extend(self.values_in(view, index));
+            scanned += view.source_bytes();
+        }
+        let values = merge(values);
+        self.report_values(place, &values);
+        self.edit(place, &values, &useless);
+        Some(scanned)
+    }
+
+    /// The report without coverage and version, and whether a limit cut something.
+    pub(crate) fn into_report(mut self) -> (Report, bool) {
+        let values = self.learned.into_iter().take(LEARNED).collect();
+        self.report.learned = Learned { values, polarity: None };
+        (self.report, self.is_cut)
+    }
+
+    /// Makes the views of a text, and gives the values that they show.
+    fn readings(&mut self, place: Place, text: &str, useless: &[Useless]) -> Vec<Value> {
+        let mut values = Vec::new();
+        let canonical = canonical::read(text, place, useless, &mut self.room);
+        let (hidden, mut is_cut) = hidden::read(text, place, useless, &mut self.room);
+        if let Some(canonical) = canonical {
+            is_cut |= canonical.is_cut;
+            let folded = canonical.folded.into_iter();
+            add(folded, &mut self.report.findings, |span| {
+                finding("unicode.homoglyph", Severity::Medium, 0.8).at(place, Some(span))
+            });
+            if !canonical.view.text.is_empty() {
+                values.extend(self.emit(canonical.view));
+            }
+        }
+        values.extend(hidden.into_iter().flat_map(|view| self.emit(view)));
+        if is_cut {
+            self.is_cut = true;
+            let cut = finding("sanitizer.view_limit", Severity::Medium, 1.0);
+            self.report.findings.push(cut.at(place, None));
+        }
+        values
+    }
+
+    fn emit(&mut self, view: View) -> Vec<Value> {
+        let values = self.values_in(&view, self.ask.views.len() + self.report.views.len());
+        self.report.views.push(view);
+        values
+    }
+
+    /// Values in a view, with their places in the received text.
+    fn values_in(&mut self, view: &View, index: usize) -> Vec<Value> {
+        let text = view.text.expose();
+        let found = Detector::shared().detect(text);
+        self.learn(text, found.iter().copied());
+        let back = |hit: Match| view.to_source(hit.span).map(|span| Match { span, ..hit });
+        let received = found.into_iter().filter_map(back);
+        received.map(|hit| Value { hit, view: Some(index) }).collect()
+    }
+
+    fn learn(&mut self, text: &str, found: impl Iterator<Item = Match>) {
+        if self.ask.interaction.direction == Direction::Inbound {
+            let salt = &self.ask.known.salt;
+            self.learned.extend(found.filter_map(|hit| {
+                let value = text.get(hit.span.start..hit.span.end)?;
+                Some(value_digest(salt, hit.entity, value))
+            }));
+        }
+    }
+
+    fn report_useless(&mut self, place: Place, useless: &[Useless]) {
+        let of = |sort| useless.iter().filter(move |run| run.sort == sort).map(|run| run.span);
+        for (sort, kind, severity) in [
+            (Sort::Invisible, "unicode.invisible", Severity::Low),
+            (Sort::Bidi, "unicode.bidi", Severity::Medium),
+            (Sort::Tag, "unicode.tags", Severity::High),
+        ] {
+            add(of(sort), &mut self.report.findings, |span| {
+                finding(kind, severity, 1.0).at(place, Some(span))
+            });
+        }
+    }
+
+    fn report_values(&mut self, place: Place, values: &[Value]) {
+        let mut more = 0_usize;
+        for Value { hit, view } in values {
+            if !self.settings.treatment(hit.entity).is_on() {
+                continue;
+            }
+            if self.reported >= VALUES {
+                more += 1;
+                continue;
+            }
+            self.reported += 1;
+            self.report.findings.push(
+                finding(hit.entity.kind(), hit.entity.severity(), hit.confidence)
+                    .at(place, Some(hit.span))
+                    .in_view(*view),
+            );
+        }
+        if more > 0 {
+            let rest = finding("sanitizer.finding_limit", Severity::Info, 1.0).at(place, None);
+            self.report.findings.push(rest.with_detail(format!("{more} more values")));
+        }
+    }
+
+    /// Edits of an inbound text: values by their treatment, and what carries nothing.
+    fn edit(&mut self, place: Place, values: &[Value], useless: &[Useless]) {
+        if self.ask.interaction.direction != Direction::Inbound {
+            return;
+        }
+        let removed = if self.settings.remove_invisible { useless } else { &[] };
+        let mut edits: Vec<Edit> = Vec::new();
+        let mut runs = removed.iter().map(|run| run.span).peekable();
+        let remove = |span| Edit { place, span, with: Masking::Remove };
+        for Value { hit, .. } in values {
+            let Some(with) = self.settings.treatment(hit.entity).masking(hit.entity) else {
+                continue;
+            };
+            while let Some(run) = runs.next_if(|run| run.end <= hit.span.start) {
+                edits.push(remove(run));
+            }
+            // a value hidden in invisible characters goes with them
+            if runs.peek().is_some_and(|run| contains(*run, hit.span)) {
+                continue;
+            }
+            while runs.next_if(|run| run.start < hit.span.end).is_some() {}
+            edits.push(Edit { place, span: hit.span, with });
+        }
+        edits.extend(runs.map(remove));
+        let room = EDITS.saturating_sub(self.report.edits.len());
+        if edits.len() > room {
+            self.is_cut = true;
+            let cut = finding("limit.edits", Severity::High, 1.0);
+            self.report.findings.push(cut.at(place, None));
+            edits.truncate(room);
+        }
+        self.report.edits.append(&mut edits);
+    }
+}
+
+fn contains(outer: Span, inner: Span) -> bool {
+    outer.start <= inner.start && inner.end <= outer.end
+}
+
+/// Values of the received text and of its views without overlap. What was seen as received keeps no
+/// view; a view counts where it shows more.
+fn merge(values: Vec<Value>) -> Vec<Value> {
+    if values.iter().all(|value| value.view.is_none()) {
+        return values;
+    }
+    let mut seen = BTreeMap::new();
+    for Value { hit, view } in &values {
+        seen.entry((hit.span, hit.entity)).or_insert(*view);
+    }
+    resolve(values.into_iter().map(|value| value.hit).collect())
+        .into_iter()
+        .map(|hit| Value { view: seen.get(&(hit.span, hit.entity)).copied().flatten(), hit })
+        .collect()
+}
+
+/// Adds a finding for each span; past the limit the last one covers all that follow.
+fn add(
+    spans: impl Iterator<Item = Span>,
+    findings: &mut Vec<Finding>,
+    make: impl Fn(Span) -> Finding,
+) {
+    let mut spans = spans.peekable();
+    for _ in 1..FINDINGS {
+        let Some(span) = spans.next() else { return };
+        findings.push(make(span));
+    }
+    let Some(first) = spans.next() else { return };
+    let (more, end) = spans.fold((0, first.end), |(more, _), span| (more + 1, span.end));
+    let last = make(Span { start: first.start, end });
+    findings.push(if more == 0 { last } else { last.with_detail(format!("and {more} more")) });
+}
