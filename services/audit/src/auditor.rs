@@ -1,0 +1,213 @@
+//! Carries a journal into the ledger: each entry once, in order, acknowledged when it is durable.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{FutureExt, StreamExt};
+use portcullis_bus::{Deliveries, Delivery, Journal, JournalError};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Gap, Ledger, LedgerError, Record};
+
+/// The name under which the auditor follows a journal.
+const READER: &str = "audit";
+
+/// An entry that could not be read.
+pub struct DeadLetter<'a> {
+    /// Its sequence number in the journal.
+    pub sequence: u64,
+    /// The bytes as they were kept. They may hold text of people.
+    pub raw: &'a [u8],
+    /// What is wrong with it: a category, never a quotation.
+    pub why: &'a str,
+}
+
+/// Keeps entries that could not be read, for an operator.
+#[async_trait]
+pub trait Dead: Send + Sync + 'static {
+    /// Keeps it: durable when this returns. The same sequence number may come again.
+    async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), JournalError>;
+}
+
+/// How the auditor works.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditorOptions {
+    /// Deliveries stored with one sync at most.
+    pub batch: usize,
+    /// How long a missing sequence number is waited for before it is a gap. Longer than the journal
+    /// takes to deliver again what was not acknowledged.
+    pub patience: Duration,
+    /// How long to wait after a failure.
+    pub back_off: Duration,
+}
+
+impl Default for AuditorOptions {
+    fn default() -> Self {
+        Self { batch: 1024, patience: Duration::from_secs(40), back_off: Duration::from_secs(1) }
+    }
+}
+
+/// Follows a journal into a ledger.
+pub struct Auditor {
+    journal: Arc<dyn Journal>,
+    ledger: Arc<Ledger>,
+    dead: Arc<dyn Dead>,
+    options: AuditorOptions,
+}
+
+type Waiting = BTreeMap<u64, Box<dyn Delivery>>;
+
+impl Auditor {
+    /// An auditor that does nothing until it is run.
+    pub fn new(
+        journal: Arc<dyn Journal>,
+        ledger: Arc<Ledger>,
+        dead: Arc<dyn Dead>,
+        options: AuditorOptions,
+    ) -> Self {
+        Self { journal, ledger, dead, options }
+    }
+
+    /// Works until `shutdown`. Failures of journal, ledger and dead letters are waited out; nothing is
+    /// acknowledged before it is durable, so that a crash at any point costs no entry.
+    ///
+    /// # Errors
+    /// [`LedgerError::Stopped`] when the ledger must be opened again.
+    pub async fn run(&self, shutdown: CancellationToken) -> Result<(), LedgerError> {
+        loop {
+            let ended = tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                ended = self.follow() => ended,
+            };
+            match ended {
+                Err(Interrupted::Ledger(LedgerError::Stopped)) => return Err(LedgerError::Stopped),
+                Err(Interrupted::Ledger(error)) => tracing::warn!(%error, "entries not stored"),
+                Err(Interrupted::Journal(error)) => tracing::warn!(%error, "journal interrupted"),
+                Ok(()) => tracing::info!("journal ended"),
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                () = tokio::time::sleep(self.options.back_off) => {}
+            }
+        }
+    }
+
+    /// Follows until something fails. Deliveries not acknowledged by then come again.
+    async fn follow(&self) -> Result<(), Interrupted> {
+        let mut deliveries = self.journal.follow(READER).await?;
+        let mut waiting = Waiting::new();
+        loop {
+            let next = if waiting.is_empty() {
+                deliveries.next().await
+            } else {
+                match tokio::time::timeout(self.options.patience, deliveries.next()).await {
+                    Ok(next) => next,
+                    // What is missing has not come: the ledger says so, and goes on.
+                    Err(_elapsed) => {
+                        self.store(&mut waiting, true).await?;
+                        continue;
+                    }
+                }
+            };
+            let Some(first) = next else { return Ok(()) };
+            take(&mut waiting, first?);
+            self.take_ready(&mut deliveries, &mut waiting)?;
+            let crowded = waiting.len() >= self.options.batch.max(1) * 4;
+            self.store(&mut waiting, crowded).await?;
+        }
+    }
+
+    /// Takes what has arrived already, up to a batch.
+    fn take_ready(
+        &self,
+        deliveries: &mut Deliveries,
+        waiting: &mut Waiting,
+    ) -> Result<(), Interrupted> {
+        for _ in 1..self.options.batch {
+            match deliveries.next().now_or_never() {
+                Some(Some(delivery)) => take(waiting, delivery?),
+                Some(None) | None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores what follows the last stored entry without a hole, and what came late; with
+    /// `past_gaps`, everything, and the holes as gaps.
+    async fn store(&self, waiting: &mut Waiting, past_gaps: bool) -> Result<(), Interrupted> {
+        let mut last = self.ledger.last_journal_seq();
+        let (mut records, mut done) = (Vec::new(), Vec::new());
+        while let Some(entry) = waiting.first_entry() {
+            let sequence = *entry.key();
+            if sequence > last + 1 {
+                if !past_gaps {
+                    break;
+                }
+                let gap = Gap { after: last, next: sequence };
+                tracing::warn!(after = last, next = sequence, "gap in the journal");
+                metrics::counter!("portcullis_audit_gaps_total").increment(1);
+                metrics::counter!("portcullis_audit_missing_total").increment(gap.missing());
+                records.push(Record::gap(gap));
+            } else if sequence <= last {
+                metrics::counter!("portcullis_audit_late_total").increment(1);
+            }
+            last = last.max(sequence);
+            let delivery = entry.remove();
+            records.push(self.record(&*delivery).await?);
+            done.push(delivery);
+        }
+        self.ledger.append_all(records).await?;
+        let acks = done.into_iter().map(|delivery| delivery.ack());
+        for acked in futures::future::join_all(acks).await {
+            acked?;
+        }
+        Ok(())
+    }
+
+    /// What is stored for a delivery. One that cannot be read goes to the dead letters first.
+    async fn record(&self, delivery: &dyn Delivery) -> Result<Record, Interrupted> {
+        let (sequence, raw) = (delivery.sequence(), delivery.raw());
+        let read = delivery.entry().map_err(str::to_owned).and_then(|entry| {
+            if entry.id.starts_with('\0') || raw.len() > MAX_ENTRY {
+                return Err("refused by the ledger".to_owned());
+            }
+            Record::received(entry, raw, sequence).map_err(|_| "not JSON".to_owned())
+        });
+        match read {
+            Ok(record) => Ok(record),
+            Err(why) => {
+                self.dead.keep(DeadLetter { sequence, raw, why: &why }).await?;
+                tracing::error!(sequence, "entry unreadable, kept with the dead letters");
+                metrics::counter!("portcullis_audit_dead_total").increment(1);
+                Ok(Record::dead(raw.len() as u64, sequence))
+            }
+        }
+    }
+}
+
+/// The longest entry in bytes that fits a frame with room to spare.
+const MAX_ENTRY: usize = 15 << 20;
+
+enum Interrupted {
+    Journal(JournalError),
+    Ledger(LedgerError),
+}
+
+impl From<JournalError> for Interrupted {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
+}
+
+impl From<LedgerError> for Interrupted {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+/// Puts a delivery in its place. Of two with one sequence number the newer can be acknowledged.
+fn take(waiting: &mut Waiting, delivery: Box<dyn Delivery>) {
+    waiting.insert(delivery.sequence(), delivery);
+}

@@ -1,0 +1,252 @@
+//! What one frame carries: an entry of the journal, or a remark of the ledger's own.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use portcullis_core::{BotId, Entry};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::LedgerError;
+
+/// Entries that the journal should have had between two of its sequence numbers, and had not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The last sequence number that was there.
+    pub after: u64,
+    /// The next one that was there.
+    pub next: u64,
+}
+
+impl Gap {
+    /// How many are missing.
+    pub fn missing(&self) -> u64 {
+        self.next.saturating_sub(self.after).saturating_sub(1)
+    }
+}
+
+/// An entry of the journal that could not be read and was handed to the dead letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadNote {
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+/// What stands in one place of the ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// An entry of the journal.
+    Entry(Box<Entry>),
+    /// A gap in the journal's sequence.
+    Gap(Gap),
+    /// The place of an entry that could not be read.
+    Dead(DeadNote),
+}
+
+impl Content {
+    /// The entry, if it is one.
+    pub fn entry(&self) -> Option<&Entry> {
+        match self {
+            Self::Entry(entry) => Some(entry),
+            Self::Gap(_) | Self::Dead(_) => None,
+        }
+    }
+
+    /// The word for what it is: an entry's kind, `gap` or `dead`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Entry(entry) => entry.body.kind(),
+            Self::Gap(_) => "gap",
+            Self::Dead(_) => "dead",
+        }
+    }
+}
+
+/// One place of the ledger, as it is read. `Debug` leaves the raw entry out.
+#[derive(Clone)]
+pub struct Row {
+    /// Number in the ledger, from 1, rising by one.
+    pub seq: u64,
+    /// Sequence number in the journal from which it came, if from another one.
+    pub journal_seq: Option<u64>,
+    /// When it was stored.
+    pub stored_at: Timestamp,
+    /// What stands there.
+    pub content: Content,
+    /// The entry as it was received; absent for the ledger's own remarks. It may hold text of people.
+    pub raw: Option<Box<RawValue>>,
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Row")
+            .field("seq", &self.seq)
+            .field("journal_seq", &self.journal_seq)
+            .field("stored_at", &self.stored_at)
+            .field("kind", &self.content.kind())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Something to be stored.
+#[derive(Clone)]
+pub struct Record {
+    pub(crate) id: String,
+    pub(crate) bot: Option<BotId>,
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) journal_seq: Option<u64>,
+    pub(crate) what: What,
+}
+
+#[derive(Clone)]
+pub(crate) enum What {
+    Entry(Box<RawValue>),
+    Gap(Gap),
+    Dead(DeadNote),
+}
+
+impl Record {
+    /// An entry that begins its life here.
+    ///
+    /// # Errors
+    /// [`LedgerError::Refused`] if it cannot be written as JSON.
+    pub fn new(entry: &Entry) -> Result<Self, LedgerError> {
+        let raw = serde_json::value::to_raw_value(entry)
+            .map_err(|_| LedgerError::Refused("entry cannot be written as JSON"))?;
+        Ok(Self::with(entry, raw, None))
+    }
+
+    /// An entry from another journal: it is stored in the bytes in which it came.
+    ///
+    /// # Errors
+    /// [`LedgerError::Refused`] if those bytes are no JSON.
+    pub fn received(entry: &Entry, raw: &[u8], journal_seq: u64) -> Result<Self, LedgerError> {
+        let raw = std::str::from_utf8(raw)
+            .ok()
+            .and_then(|raw| RawValue::from_string(raw.to_owned()).ok())
+            .ok_or(LedgerError::Refused("entry is not JSON"))?;
+        Ok(Self::with(entry, raw, Some(journal_seq)))
+    }
+
+    /// Bytes that it will take, roughly.
+    pub(crate) fn weight(&self) -> usize {
+        match &self.what {
+            What::Entry(raw) => raw.get().len(),
+            What::Gap(_) | What::Dead(_) => 0,
+        }
+    }
+
+    fn with(entry: &Entry, raw: Box<RawValue>, journal_seq: Option<u64>) -> Self {
+        Self {
+            id: entry.id.clone(),
+            bot: Some(entry.bot.clone()),
+            at: Some(entry.at),
+            journal_seq,
+            what: What::Entry(raw),
+        }
+    }
+
+    /// A gap in the journal. Its place is the sequence number before the next entry's.
+    pub(crate) fn gap(gap: Gap) -> Self {
+        let journal_seq = Some(gap.next.saturating_sub(1));
+        let id = gap_id(gap);
+        Self { id, bot: None, at: None, journal_seq, what: What::Gap(gap) }
+    }
+
+    /// The place of an entry that could not be read.
+    pub(crate) fn dead(bytes: u64, journal_seq: u64) -> Self {
+        let what = What::Dead(DeadNote { bytes });
+        Self { id: dead_id(journal_seq), bot: None, at: None, journal_seq: Some(journal_seq), what }
+    }
+}
+
+// Ids of the ledger's own remarks begin with a character that no entry's id may contain.
+fn gap_id(gap: Gap) -> String {
+    format!("\0gap/{}/{}", gap.after, gap.next)
+}
+
+fn dead_id(journal_seq: u64) -> String {
+    format!("\0dead/{journal_seq}")
+}
+
+/// The JSON of a frame.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Payload<'a> {
+    pub(crate) seq: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) journal_seq: Option<u64>,
+    pub(crate) stored_at: Timestamp,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) entry: Option<&'a RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gap: Option<Gap>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dead: Option<DeadNote>,
+}
+
+/// What the index needs of an entry, without building the rest.
+#[derive(Deserialize)]
+pub(crate) struct Head<'a> {
+    #[serde(borrow)]
+    pub(crate) id: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) bot: std::borrow::Cow<'a, str>,
+    pub(crate) at: Timestamp,
+    #[serde(borrow)]
+    pub(crate) kind: std::borrow::Cow<'a, str>,
+}
+
+impl<'a> Payload<'a> {
+    /// Appends the JSON of a record to `out`.
+    pub(crate) fn write(
+        out: &mut Vec<u8>,
+        record: &Record,
+        seq: u64,
+        stored_at: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let (entry, gap, dead) = match &record.what {
+            What::Entry(raw) => (Some(&**raw), None, None),
+            What::Gap(gap) => (None, Some(*gap), None),
+            What::Dead(note) => (None, None, Some(*note)),
+        };
+        let payload = Payload { seq, journal_seq: record.journal_seq, stored_at, entry, gap, dead };
+        serde_json::to_writer(out, &payload)
+            .map_err(|_| LedgerError::Refused("entry cannot be written as JSON"))
+    }
+
+    /// Reads a payload; `None` if it is none.
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// The head of the entry, if there is one and it can be read.
+    pub(crate) fn head(&self) -> Option<Head<'a>> {
+        serde_json::from_str(self.entry?.get()).ok()
+    }
+
+    /// The id under which it is unique; `None` if the payload is nothing of ours.
+    pub(crate) fn id(&self) -> Option<String> {
+        if self.entry.is_some() {
+            return self.head().map(|head| head.id.into_owned());
+        }
+        self.gap.map(gap_id).or_else(|| self.dead.and(self.journal_seq).map(dead_id))
+    }
+
+    /// The whole row; `None` if the entry cannot be read.
+    pub(crate) fn row(&self) -> Option<Row> {
+        let content = if let Some(raw) = self.entry {
+            Content::Entry(serde_json::from_str(raw.get()).ok()?)
+        } else if let Some(gap) = self.gap {
+            Content::Gap(gap)
+        } else {
+            Content::Dead(self.dead?)
+        };
+        Some(Row {
+            seq: self.seq,
+            journal_seq: self.journal_seq,
+            stored_at: self.stored_at,
+            content,
+            raw: self.entry.map(ToOwned::to_owned),
+        })
+    }
+}
