@@ -37,6 +37,10 @@ pub enum InitError {
     /// The server did not answer, or has no JetStream; running this again is safe.
     #[error("jetstream does not answer: is it switched on?")]
     Away,
+    /// Copies were asked for, and the server stands alone; some releases would take the setting and
+    /// keep one copy.
+    #[error("replicas is {0}, and the server is no member of a cluster")]
+    NoCluster(usize),
     /// The server refuses it; it says why.
     #[error("{name}: the server refuses it: {why}")]
     Refused {
@@ -46,7 +50,9 @@ pub enum InitError {
         why: String,
     },
     /// The server took something else than it was asked for, as old servers do silently.
-    #[error("{name}: the server keeps another {field} than was asked for; is it older than 2.10.23?")]
+    #[error(
+        "{name}: the server keeps another {field} than was asked for; is it older than 2.10.23?"
+    )]
     Differs {
         /// What.
         name: String,
@@ -60,6 +66,9 @@ pub enum InitError {
 /// # Errors
 /// At the first thing that is not as it should be.
 pub async fn init(client: &Client, options: &InitOptions) -> Result<Vec<Change>, InitError> {
+    if options.replicas > 1 && client.server_info().cluster.is_none() {
+        return Err(InitError::NoCluster(options.replicas));
+    }
     let context = store::context(client);
     let mut changes = Vec::new();
     for stream in streams::streams(options) {

@@ -87,13 +87,13 @@ impl NatsDelivery {
         let sequence = message.info().map_err(|_| JournalError::Away)?.stream_sequence;
         let (message, acker) = message.split();
         // The parser's own message may quote the entry.
-        let entry = serde_json::from_slice(&message.payload).map_err(|error| match error.classify()
-        {
-            serde_json::error::Category::Syntax | serde_json::error::Category::Eof => {
-                "not JSON"
-            }
-            _ => "not an entry",
-        });
+        let entry =
+            serde_json::from_slice(&message.payload).map_err(|error| match error.classify() {
+                serde_json::error::Category::Syntax | serde_json::error::Category::Eof => {
+                    "not JSON"
+                }
+                _ => "not an entry",
+            });
         Ok(Self { sequence, entry, raw: message.payload, acker })
     }
 

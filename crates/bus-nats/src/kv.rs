@@ -1,5 +1,8 @@
 //! A watched bucket on JetStream.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use async_nats::Client;
 use async_nats::jetstream::consumer::{DeliverPolicy, push};
 use async_nats::jetstream::context::KeyValueErrorKind;
@@ -11,6 +14,9 @@ use futures::StreamExt;
 use portcullis_bus::{Kv, KvError, KvEvent, KvEvents, KvRecord};
 
 use crate::store::{self, OpenError};
+
+/// How often a watch looks whether its connection is still the same.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// A bucket that was made by `admin init`.
 #[derive(Clone)]
@@ -97,7 +103,9 @@ impl Kv for NatsKv {
     }
 
     /// The library's own watch does not tell the end of the snapshot of an empty bucket, so the
-    /// ordered consumer beneath it is used.
+    /// ordered consumer beneath it is used. The watch ends after the connection was lost and is
+    /// there again: what the library would then go on with waits up to ten seconds, and may tell old
+    /// revisions as new.
     async fn watch(&self) -> Result<KvEvents, KvError> {
         let stream: &stream::Stream = &self.store.stream;
         let consumer = stream
@@ -133,7 +141,16 @@ impl Kv for NatsKv {
                 }
                 futures::stream::iter(events)
             });
-        Ok(Box::pin(start.chain(changes)))
+        Ok(Box::pin(start.chain(changes).take_until(reconnected(self.client.clone()))))
+    }
+}
+
+/// Returns once the client has another connection than now.
+async fn reconnected(client: Client) {
+    let statistics = client.statistics();
+    let before = statistics.connects.load(Ordering::Relaxed);
+    while statistics.connects.load(Ordering::Relaxed) == before {
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

@@ -27,9 +27,7 @@ pub mod trace;
 mod wire;
 
 pub use async_nats::{Client, HeaderMap};
-pub use connect::{
-    ConnectError, ConnectOptions, Credentials, FirstTry, OLDEST_SERVER, connect,
-};
+pub use connect::{ConnectError, ConnectOptions, Credentials, FirstTry, OLDEST_SERVER, connect};
 pub use dead::Dead;
 pub use held::NatsHeld;
 pub use journal::NatsJournal;

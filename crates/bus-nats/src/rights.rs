@@ -86,7 +86,9 @@ impl Rights {
     /// Watches a bucket, and reads its history, with consumers that the server forgets.
     fn watching(self, bucket: &str) -> Self {
         self.getting(bucket).publishes([
+            format!("$JS.API.CONSUMER.CREATE.KV_{bucket}"),
             format!("$JS.API.CONSUMER.CREATE.KV_{bucket}.>"),
+            format!("$JS.API.CONSUMER.INFO.KV_{bucket}.*"),
             format!("$JS.API.CONSUMER.DELETE.KV_{bucket}.>"),
             format!("$JS.FC.KV_{bucket}.>"),
         ])
@@ -173,10 +175,7 @@ fn operator() -> Rights {
             "$JS.API.DIRECT.GET.DEAD",
             "$JS.API.DIRECT.GET.DEAD.>",
         ])
-        .publishes([
-            format!("$KV.{POLICY_BUCKET}.>"),
-            format!("$KV.{CONTROL_BUCKET}.operator.>"),
-        ])
+        .publishes([format!("$KV.{POLICY_BUCKET}.>"), format!("$KV.{CONTROL_BUCKET}.operator.>")])
 }
 
 fn bot(bot: &BotId) -> Rights {

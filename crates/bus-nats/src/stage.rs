@@ -31,8 +31,7 @@ pub async fn serve(
     let name = seats.stage().name();
     let figures = Arc::new(Figures::default());
     let subject = subjects::stage_check(&name);
-    let serving =
-        Serving { work, ..Serving::new(subject.clone(), name.as_str(), seats.total()) };
+    let serving = Serving { work, ..Serving::new(subject.clone(), name.as_str(), seats.total()) };
     let identity = micro::Identity::new(name.as_str(), version, subject);
     let found = micro::answer(client.clone(), identity, figures.clone(), shutdown.clone());
     let handler = move |request: Request| {

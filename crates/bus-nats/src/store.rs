@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{Consumer, pull};
-use async_nats::jetstream::{Error as ServerError, ErrorCode};
 use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::{self, Context};
+use async_nats::jetstream::{Error as ServerError, ErrorCode};
 use async_nats::{Client, HeaderMap, RequestErrorKind, header};
 use bytes::Bytes;
 
@@ -70,19 +70,17 @@ pub(crate) async fn store(
     if message.first_only {
         headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
     }
-    let request =
-        async_nats::Request::new().headers(headers).payload(message.body).timeout(None);
+    let request = async_nats::Request::new().headers(headers).payload(message.body).timeout(None);
     let sent = client.send_request(message.subject, request);
-    let answer = tokio::time::timeout(timeout, sent)
-        .await
-        .map_err(|_| StoreError::Away)?
-        .map_err(|error| match error.kind() {
+    let answer = tokio::time::timeout(timeout, sent).await.map_err(|_| StoreError::Away)?.map_err(
+        |error| match error.kind() {
             RequestErrorKind::MaxPayloadExceeded | RequestErrorKind::InvalidSubject => {
                 StoreError::Refused
             }
             // No responders: JetStream or the stream is not there (yet).
             _ => StoreError::Away,
-        })?;
+        },
+    )?;
     match serde_json::from_slice::<Response<PublishAck>>(&answer.payload) {
         Ok(Response::Ok(_)) => Ok(()),
         Ok(Response::Err { error }) => Err(classify(&error)),

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use async_nats::jetstream::stream::{
-    Config, DiscardPolicy, RetentionPolicy, StorageType,
-};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use portcullis_core::BotId;
 
 use crate::subjects;
@@ -83,13 +81,7 @@ pub fn streams(options: &InitOptions) -> Vec<Config> {
         Config {
             max_messages_per_subject: 1,
             discard_new_per_subject: true,
-            ..base(
-                subjects::HELD,
-                &["held.*.*"],
-                options.held_max_bytes,
-                options.held_max_age,
-                new,
-            )
+            ..base(subjects::HELD, &["held.*.*"], options.held_max_bytes, options.held_max_age, new)
         },
         base(subjects::ALERT, &["alert.*"], 64 * MIB, 7 * DAY, old),
         base(subjects::DEAD, &["dead.*"], 256 * MIB, 30 * DAY, old),
@@ -112,8 +104,7 @@ pub fn consumers(options: &InitOptions) -> Vec<(&'static str, pull::Config)> {
         max_waiting: 512,
         ..pull::Config::default()
     };
-    let mut all: Vec<_> =
-        READERS.iter().map(|name| (subjects::JOURNAL, reader(name))).collect();
+    let mut all: Vec<_> = READERS.iter().map(|name| (subjects::JOURNAL, reader(name))).collect();
     all.push((subjects::SUBMIT, reader(subjects::INGRESS)));
     all.extend(options.bots.iter().map(|bot| {
         let filter_subjects = vec![subjects::verdict(bot), subjects::resolution(bot)];

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 /// Asks every few milliseconds until the answer is `true`; fails the test at the caller's place
 /// when `timeout` has passed.
 #[track_caller]
-pub fn eventually<F, Fut>(timeout: Duration, mut ask: F) -> impl Future<Output = ()>
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = bool>,
-{
+pub fn eventually(
+    timeout: Duration,
+    mut ask: impl AsyncFnMut() -> bool,
+) -> impl Future<Output = ()> {
     let place = Location::caller();
     async move {
         let end = Instant::now() + timeout;

@@ -44,12 +44,14 @@ async fn busy_is_said_at_once_while_every_seat_computes() {
     let remote = Remote::new(client(&server).await);
     let (name, question) = (StageName::moderation(), ask("hello"));
     // More seats than this runtime has workers: on the workers they would keep the reader away.
-    let (seated, busy) =
-        tokio::join!(futures::future::join_all((0..4).map(|_| remote.call(&name, &question))), async {
+    let (seated, busy) = tokio::join!(
+        futures::future::join_all((0..4).map(|_| remote.call(&name, &question))),
+        async {
             tokio::time::sleep(Duration::from_millis(200)).await;
             let start = Instant::now();
             (remote.call(&name, &question).await, start.elapsed())
-        });
+        }
+    );
     assert!(seated.iter().all(Result::is_ok));
     assert_eq!(busy.0, Err(CallError::Busy));
     assert!(busy.1 < Duration::from_millis(300), "took {:?}", busy.1);
@@ -73,7 +75,8 @@ async fn garbage_for_an_answer_is_unreadable_and_a_later_release_is_read() {
         let answer = remote.call(&name, &ask("hello")).await;
         assert_eq!(answer, Err(CallError::Unreadable), "{garbage:?}");
     }
-    let later = r#"{"version":"9","coverage":{"scanned":5,"total":5,"complete":true},"new":{"x":1}}"#;
+    let later =
+        r#"{"version":"9","coverage":{"scanned":5,"total":5,"complete":true},"new":{"x":1}}"#;
     let subject = subjects::stage_check(&name);
     let _responder = answer_garbage(bus.clone(), subject, name.to_string(), later.into()).await;
     assert_eq!(remote.call(&name, &ask("hello")).await, Ok(Report::clean("9", 5)));

@@ -75,9 +75,8 @@ async fn a_submitted_message_stays_until_it_is_settled() {
         assert_eq!(ack["stream"], "SUBMIT");
     }
     let mut queue = SubmitQueue::open(bus.clone(), 8).await.unwrap();
-    let mut next = async || {
-        tokio::time::timeout(PATIENCE, queue.next()).await.unwrap().unwrap().unwrap()
-    };
+    let mut next =
+        async || tokio::time::timeout(PATIENCE, queue.next()).await.unwrap().unwrap().unwrap();
     let one = next().await;
     assert_eq!((one.bot.clone(), one.payload.as_ref()), (Some(shop()), &b"one"[..]));
     assert_eq!((one.sequence, one.delivered), (1, 1));

@@ -39,9 +39,8 @@ async fn guarded() -> NatsServer {
 }
 
 async fn user(server: &NatsServer, user: &str) -> Client {
-    let options = ConnectOptions::new(server.url(), user)
-        .user(user, PASSWORD.to_owned().into())
-        .fail_fast();
+    let options =
+        ConnectOptions::new(server.url(), user).user(user, PASSWORD.to_owned().into()).fail_fast();
     connect(&options).await.unwrap()
 }
 

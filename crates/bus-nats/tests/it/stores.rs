@@ -6,9 +6,7 @@ use async_nats::jetstream;
 use futures::StreamExt;
 use portcullis_bus::{Held, HeldItem, Journal, JournalError, KvEvent};
 use portcullis_bus_nats::admin::{self, InitError, InitOptions, Outcome};
-use portcullis_bus_nats::{
-    Dead, NatsHeld, NatsJournal, NatsKv, NatsOutbox, OpenError, subjects,
-};
+use portcullis_bus_nats::{Dead, NatsHeld, NatsJournal, NatsKv, NatsOutbox, OpenError, subjects};
 use portcullis_core::{Body, BotId};
 use portcullis_testkit::{NatsServer, conformance, entry, shop};
 
@@ -54,9 +52,22 @@ async fn init_can_be_run_again_and_updates_what_differs() {
         .collect();
     assert_eq!(updated, [("JOURNAL".to_owned(), Outcome::Updated)]);
 
-    let impossible = InitOptions { replicas: 3, ..small() };
-    let error = admin::init(&bus, &impossible).await.unwrap_err();
-    assert!(matches!(error, InitError::Refused { .. }), "{error}");
+    let alone = InitOptions { replicas: 3, ..small() };
+    assert_eq!(admin::init(&bus, &alone).await, Err(InitError::NoCluster(3)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_server_refuses_is_named() {
+    let server = NatsServer::start().await;
+    let bus = client(&server).await;
+    let stranger = jetstream::stream::Config {
+        name: "STRANGER".into(),
+        subjects: vec!["portcullis.v1.alert.high".into()],
+        ..Default::default()
+    };
+    jetstream::new(bus.clone()).create_stream(stranger).await.unwrap();
+    let error = admin::init(&bus, &small()).await.unwrap_err();
+    assert!(matches!(&error, InitError::Refused { name, .. } if name == "ALERT"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

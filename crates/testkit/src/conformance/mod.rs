@@ -38,10 +38,8 @@ mod tests {
         super::kv(&MemoryKv::new(8)).await;
         super::held(&MemoryHeld::new()).await;
         let outbox = MemoryOutbox::new();
-        super::outbox(&outbox, async || {
-            outbox.sent().into_iter().map(|mail| mail.body).collect()
-        })
-        .await;
+        super::outbox(&outbox, async || outbox.sent().into_iter().map(|mail| mail.body).collect())
+            .await;
         let stage = FaultStage::new(StageName::sentiment());
         let local = Local::new().with(Arc::new(stage.clone()), 2);
         super::caller(&local, &stage, 2).await;
