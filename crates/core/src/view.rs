@@ -72,9 +72,12 @@ impl View {
         found
     }
 
-    /// Received bytes that this view stands for in all: its share of a coverage total.
+    /// Received bytes that this view stands for in all: its share of a coverage total. Runs that
+    /// follow each other and share their bytes (one character that became several) count once.
     pub fn source_bytes(&self) -> usize {
-        self.map.iter().map(|run| run.source_len).sum()
+        let same = |a: &Run, b: &Run| (a.source, a.source_len) == (b.source, b.source_len);
+        let groups = self.map.chunk_by(same);
+        groups.filter_map(|group| group.first()).map(|run| run.source_len).sum()
     }
 }
 
