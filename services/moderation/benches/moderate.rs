@@ -1,7 +1,5 @@
 //! What an answer costs in moderation: `cargo bench -p portcullis-moderation`.
 
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
-
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

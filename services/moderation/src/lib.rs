@@ -106,7 +106,7 @@ impl Search<'_> {
             return;
         }
         let text = self.ask.interaction.text.expose();
-        self.judge(text, None, |span| Some(span));
+        self.judge(text, None, Some);
         self.scanned += text.len();
         for (index, view) in self.ask.views.iter().enumerate() {
             if self.ask.budget.is_spent() {

@@ -1,7 +1,5 @@
 //! What a message costs in the sanitizer: `cargo bench -p portcullis-sanitizer`.
 
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
-
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -88,7 +88,7 @@ proptest! {
         if let Some(canonical) = canonical(&text) {
             hold(&text, &canonical.view)?;
             prop_assert!(canonical.view.text.expose() != text && !canonical.is_cut);
-            prop_assert!(canonical.view.source_bytes() <= 2 * text.len());
+            prop_assert!(canonical.view.source_bytes() <= text.len());
             for span in canonical.folded {
                 prop_assert!(text.get(span.start..span.end).is_some());
             }
