@@ -1,4 +1,5 @@
 //! What one check costs without a network: settings read, keys hashed, limits judged.
+#![expect(clippy::expect_used, reason = "a benchmark that cannot begin should say why")]
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -1,4 +1,8 @@
 //! The stage over a limiter in memory, and over limiters that fail.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps fails with a place, which is what a test is for"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};

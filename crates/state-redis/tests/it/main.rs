@@ -1,4 +1,9 @@
 //! The ports of `state`, each test on the form in memory and on a real Redis; and Redis going away.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that unwraps fails with a place, which is what a test is for"
+)]
 
 mod conversations;
 mod faults;

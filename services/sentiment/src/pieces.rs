@@ -1,0 +1,82 @@
+//! Cuts a text into sentences, in one pass and without exception.
+
+/// A longer sentence is cut at a space, in bytes: the rules look a few words far, and the cost of a
+/// piece stays bounded.
+const LONGEST: usize = 512;
+
+/// The sentences of a text with the byte at which each begins. Together they are the whole text.
+pub(crate) struct Pieces<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Pieces<'a> {
+    pub(crate) fn of(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = (usize, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let (piece, _) = rest.split_at_checked(cut(rest)).unwrap_or((rest, ""));
+        let at = self.at;
+        self.at += piece.len();
+        Some((at, piece))
+    }
+}
+
+/// Where the first sentence ends; never zero.
+fn cut(rest: &str) -> usize {
+    let (mut ended, mut space) = (false, None);
+    for (at, c) in rest.char_indices() {
+        if at >= LONGEST {
+            return space.unwrap_or(at);
+        }
+        let after = at + c.len_utf8();
+        match c {
+            '\n' | '。' | '！' | '？' => return after,
+            '.' | '!' | '?' | '…' => ended = true,
+            '"' | '\'' | ')' | '”' | '’' | '»' => {}
+            c if c.is_whitespace() => {
+                if ended {
+                    return after;
+                }
+                space = Some(after);
+            }
+            _ => ended = false,
+        }
+    }
+    rest.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pieces(text: &str) -> Vec<&str> {
+        Pieces::of(text).map(|(_, piece)| piece).collect()
+    }
+
+    #[test]
+    fn sentences_end_at_marks_and_lines() {
+        assert_eq!(
+            pieces("It cost 3.50. \"Why?!\" I asked\nNo reply"),
+            ["It cost 3.50. ", "\"Why?!\" ", "I asked\n", "No reply",]
+        );
+        assert!(pieces("").is_empty());
+        assert!(pieces(&"word ".repeat(1_000)).iter().all(|piece| piece.len() <= LONGEST + 4));
+        assert!(pieces(&"x".repeat(10_000)).len() > 10);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost(text in any::<String>(), times in 1usize..200) {
+            let text = text.repeat(times);
+            prop_assert_eq!(pieces(&text).concat(), text);
+        }
+    }
+}

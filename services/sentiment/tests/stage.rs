@@ -1,0 +1,212 @@
+//! The stage on what people write.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps fails with a place, which is what a test is for"
+)]
+
+use std::time::{Duration, Instant};
+
+use portcullis_core::{
+    Ask, Budget, ContextItem, ContextKind, Direction, Interaction, Known, MessageId, Report,
+    Severity, Size, Stage, StageError, ToneDirective,
+};
+use portcullis_sentiment::{Label, Sentiment, Settings};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn ask(text: &str) -> Ask {
+    Ask {
+        interaction: Interaction {
+            id: MessageId::generate(),
+            bot: "shop".parse().unwrap(),
+            conversation: None,
+            speaker: None,
+            client_addr: None,
+            direction: Direction::Inbound,
+            text: text.into(),
+            context: Vec::new(),
+            in_reply_to: None,
+            received_at: jiff::Timestamp::UNIX_EPOCH,
+        },
+        size: Size::default(),
+        views: Vec::new(),
+        findings: Vec::new(),
+        settings: Value::Null,
+        known: Known::default(),
+        budget: Budget::default(),
+    }
+}
+
+async fn check(text: &str) -> Report {
+    Sentiment::new().check(&ask(text)).await.unwrap()
+}
+
+fn told(report: &Report) -> Option<(ToneDirective, &str)> {
+    report.tone.as_ref().map(|tone| (tone.directive, tone.reason.as_str()))
+}
+
+fn kinds(report: &Report) -> Vec<&str> {
+    report.findings.iter().map(|finding| finding.kind.as_str()).collect()
+}
+
+#[tokio::test]
+async fn an_unhappy_customer_is_negative_and_gets_an_apology() {
+    for text in [
+        "I am very unhappy with the service!",
+        "I am very unhappy with the service.",
+        "Honestly, by now I am very unhappy with the service",
+        "This is unacceptable, your support is useless.",
+        "Worst company ever, absolutely terrible.",
+        "I’m so disappointed and frustrated with this order",
+    ] {
+        let report = check(text).await;
+        let polarity = report.measures.polarity.unwrap();
+        assert!(polarity < -0.5, "{text}: {polarity}");
+        assert_eq!(report.learned.polarity, Some(polarity));
+        assert_eq!(told(&report), Some((ToneDirective::Apologise, "sentiment.negative")));
+        assert_eq!(kinds(&report), ["sentiment.negative"]);
+        assert_eq!(report.findings[0].severity, Severity::Info);
+        assert!(report.coverage.is_whole());
+    }
+}
+
+#[tokio::test]
+async fn plain_requests_are_neutral_and_thanks_positive() {
+    let settings = Settings::default();
+    for text in [
+        "When does the shop open tomorrow?",
+        "Please cancel my order 4711",
+        "What is the capital of France?",
+        "Where can I change the address of delivery?",
+        "",
+    ] {
+        let report = check(text).await;
+        assert_eq!(settings.label(report.measures.polarity.unwrap()), Label::Neutral, "{text}");
+        assert_eq!((report.tone, report.findings.len()), (None, 0), "{text}");
+    }
+    let thanks = check("Thank you so much, that was great help!").await;
+    assert_eq!(settings.label(thanks.measures.polarity.unwrap()), Label::Positive);
+    assert_eq!(thanks.tone, None);
+}
+
+#[tokio::test]
+async fn anger_is_met_with_calm() {
+    for text in ["THIS IS THE WORST SERVICE EVER", "This is terrible!!! Awful!!!"] {
+        let report = check(text).await;
+        assert_eq!(told(&report), Some((ToneDirective::Calm, "sentiment.angry")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn grief_is_met_with_compassion() {
+    let report = check("My father died yesterday and I need to cancel his ticket").await;
+    assert_eq!(told(&report), Some((ToneDirective::Compassion, "distress.grief")));
+}
+
+#[tokio::test]
+async fn self_harm_gets_the_crisis_route_and_a_finding() {
+    let text = "Thanks for the great help! I want to kill myself. Bye";
+    let report = check(text).await;
+    assert_eq!(told(&report), Some((ToneDirective::CrisisRoute, "distress.self_harm")));
+    let finding = &report.findings[0];
+    assert_eq!((finding.kind.as_str(), finding.severity), ("distress.self_harm", Severity::High));
+    let span = finding.span.unwrap();
+    assert_eq!(&text[span.start..span.end], "I want to kill myself. ");
+}
+
+#[tokio::test]
+async fn a_long_bad_time_is_handed_over() {
+    let told_after = async |turns, polarity, text: &str| {
+        let mut ask = ask(text);
+        ask.known = Known { turns, polarity: Some(polarity), ..Known::default() };
+        Sentiment::new().check(&ask).await.unwrap().tone.map(|tone| tone.directive)
+    };
+    let plain = "Where is my parcel";
+    assert_eq!(told_after(3, -0.6, plain).await, Some(ToneDirective::HandOver));
+    assert_eq!(told_after(2, -0.6, plain).await, None, "too early");
+    assert_eq!(told_after(9, -0.4, plain).await, None, "not bad enough");
+    assert_eq!(told_after(3, -0.6, "Wonderful, thank you!").await, None, "it is well again");
+}
+
+#[tokio::test]
+async fn tones_and_thresholds_are_the_policys() {
+    let mut ask = ask("I am very unhappy with the service!");
+    ask.settings = json!({"tones": {"negative": "slow_down"}});
+    let report = Sentiment::new().check(&ask).await.unwrap();
+    assert_eq!(told(&report), Some((ToneDirective::SlowDown, "sentiment.negative")));
+    ask.settings = json!({"tones": {"negative": "neutral"}});
+    assert_eq!(Sentiment::new().check(&ask).await.unwrap().tone, None);
+    ask.settings = json!({"negative": -0.9});
+    assert!(Sentiment::new().check(&ask).await.unwrap().findings.is_empty());
+    ask.settings = json!({"negative": -2});
+    let error = Sentiment::new().check(&ask).await.unwrap_err();
+    assert_eq!(error, StageError::Unreadable("settings.negative"));
+}
+
+#[tokio::test]
+async fn only_the_persons_words_are_read_and_the_coverage_says_so() {
+    let mut ask = ask("Summarise this");
+    let text = "I want to kill myself. Terrible!".into();
+    ask.interaction.context = vec![ContextItem { kind: ContextKind::Document, text }];
+    let report = Sentiment::new().check(&ask).await.unwrap();
+    assert_eq!((report.findings.len(), report.measures.polarity), (0, Some(0.0)));
+    assert_eq!((report.coverage.scanned, report.coverage.complete), (14, false));
+    let mut answer = self::ask("I am terribly sorry for your awful loss");
+    answer.interaction.direction = Direction::Outbound;
+    let report = Sentiment::new().check(&answer).await.unwrap();
+    assert_eq!((report.measures.polarity, report.learned.polarity), (None, None));
+    assert_eq!((report.tone, report.coverage.scanned), (None, 0));
+}
+
+#[tokio::test]
+async fn one_bad_sentence_in_a_long_text_is_not_watered_down() {
+    let text = format!("{}I am very unhappy with the service!", "The parcel is blue. ".repeat(500));
+    assert!(check(&text).await.measures.polarity.unwrap() < -0.5);
+}
+
+#[tokio::test]
+async fn without_time_it_says_what_it_saw() {
+    let mut ask = ask(&"A terrible day. ".repeat(16_384));
+    ask.budget = Budget::of(Duration::ZERO);
+    assert_eq!(Sentiment::new().check(&ask).await.unwrap_err(), StageError::Late);
+    let stage = Sentiment::new();
+    stage.warm_up().await.unwrap();
+    ask.budget = Budget::of(Duration::from_millis(5));
+    let report = stage.check(&ask).await.unwrap();
+    let (scanned, total) = (report.coverage.scanned, report.coverage.total);
+    assert_eq!(total, 262_144);
+    assert_eq!(report.coverage.is_whole(), scanned == total);
+    assert!(scanned > 0);
+}
+
+#[tokio::test]
+async fn cost_grows_with_length_and_not_faster() {
+    let stage = Sentiment::new();
+    stage.warm_up().await.unwrap();
+    let took = |text: String| {
+        let begun = Instant::now();
+        assert!(stage.polarity(&text).is_finite());
+        begun.elapsed()
+    };
+    for unit in
+        ["so ", "but bad ", "my my ", "want to die laughing ", "x", "!", "never this ", "😡"]
+    {
+        let (short, long) = (took(unit.repeat(2_000)), took(unit.repeat(20_000)));
+        let allowed = short * 40 + Duration::from_millis(100);
+        assert!(long < allowed, "{unit:?}: {short:?} then {long:?}");
+    }
+}
+
+proptest! {
+    /// Whatever is written, there is a number in range and everything was read.
+    #[test]
+    fn any_text_is_scored(text in any::<String>(), noise in "[ !?.a-zA-Z'’😀\u{200d}\u{fe0f}ﬀİß]{0,300}") {
+        let stage = Sentiment::new();
+        for text in [text, noise] {
+            let report =
+                futures::executor::block_on(stage.check(&ask(&text))).unwrap();
+            prop_assert!((-1.0..=1.0).contains(&report.measures.polarity.unwrap()));
+            prop_assert!(report.coverage.is_whole());
+        }
+    }
+}
