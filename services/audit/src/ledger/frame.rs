@@ -145,12 +145,12 @@ mod tests {
         fn one_changed_bit_is_found(
             payload in prop::collection::vec(any::<u8>(), 0..300),
             place in any::<prop::sample::Index>(),
-            bit in 0..8,
+            bit in 0..8_u32,
         ) {
             let mut file = Vec::new();
             encode(&mut file, 7, &payload).unwrap();
             let at = place.index(file.len());
-            file[at] ^= 1 << bit;
+            file[at] ^= 1_u8 << bit;
             prop_assert!(decode(&file).is_err());
         }
 

@@ -52,10 +52,14 @@ impl Index {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE);
         let index = Self { db: builder.create(path).map_err(LedgerError::index)? };
-        let changes = index.begin(true)?;
-        changes.txn.open_table(IDS).map_err(LedgerError::index)?;
-        changes.txn.open_table(META).map_err(LedgerError::index)?;
-        changes.txn.commit().map_err(LedgerError::index)?;
+        let read = index.db.begin_read().map_err(LedgerError::index)?;
+        if read.open_table(IDS).is_err() || read.open_table(META).is_err() {
+            let changes = index.begin(true)?;
+            changes.txn.open_table(IDS).map_err(LedgerError::index)?;
+            changes.txn.open_table(META).map_err(LedgerError::index)?;
+            changes.txn.commit().map_err(LedgerError::index)?;
+        }
+        drop(read);
         Ok(index)
     }
 

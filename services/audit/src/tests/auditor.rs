@@ -1,0 +1,167 @@
+//! From a journal into the ledger: redelivery, gaps, disorder, poison, crashes.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use portcullis_bus::{Deliveries, Delivery, Journal, JournalError};
+use portcullis_core::Entry;
+use tokio_util::sync::CancellationToken;
+
+use super::{entry, eventually, open};
+use crate::{Auditor, AuditorOptions, Content, Dead, DeadLetter, Gap, Ledger, Query};
+
+/// A journal that delivers a list in its order, and again on each follow what is not acknowledged.
+#[derive(Clone, Default)]
+struct Script {
+    list: Arc<Vec<(u64, Option<Entry>)>>,
+    acked: Arc<Mutex<BTreeSet<u64>>>,
+    /// Acknowledgements fail: the crash between storing and acknowledging.
+    deaf: Arc<Mutex<bool>>,
+}
+
+struct Scripted(Script, u64, Option<Entry>, Vec<u8>);
+
+#[async_trait]
+impl Journal for Script {
+    async fn append(&self, _: &Entry) -> Result<(), JournalError> {
+        Err(JournalError::Refused)
+    }
+
+    async fn follow(&self, _: &str) -> Result<Deliveries, JournalError> {
+        let (script, acked) = (self.clone(), self.acked.lock().unwrap().clone());
+        let list: Vec<_> = self.list.iter().filter(|d| !acked.contains(&d.0)).cloned().collect();
+        let deliveries = futures::stream::iter(list).map(move |(sequence, entry)| {
+            let raw = entry.as_ref().map_or(b"?".to_vec(), |e| serde_json::to_vec(e).unwrap());
+            Ok(Box::new(Scripted(script.clone(), sequence, entry, raw)) as Box<dyn Delivery>)
+        });
+        Ok(Box::pin(deliveries.chain(futures::stream::pending())))
+    }
+}
+
+#[async_trait]
+impl Delivery for Scripted {
+    fn sequence(&self) -> u64 {
+        self.1
+    }
+    fn entry(&self) -> Result<&Entry, &str> {
+        self.2.as_ref().ok_or("not an entry")
+    }
+    fn raw(&self) -> &[u8] {
+        &self.3
+    }
+    async fn ack(self: Box<Self>) -> Result<(), JournalError> {
+        if *self.0.deaf.lock().unwrap() {
+            return Err(JournalError::Away);
+        }
+        self.0.acked.lock().unwrap().insert(self.1);
+        Ok(())
+    }
+    async fn retry(self: Box<Self>) -> Result<(), JournalError> {
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Letters(Mutex<Vec<(u64, Vec<u8>)>>);
+
+#[async_trait]
+impl Dead for Letters {
+    async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), JournalError> {
+        self.0.lock().unwrap().push((letter.sequence, letter.raw.to_vec()));
+        Ok(())
+    }
+}
+
+fn script(sequences: &[i64]) -> Script {
+    let list = sequences.iter().map(|s| (*s as u64, Some(entry(*s)))).collect();
+    Script { list: Arc::new(list), ..Script::default() }
+}
+
+const OPTIONS: AuditorOptions = AuditorOptions {
+    batch: 16,
+    patience: Duration::from_millis(50),
+    back_off: Duration::from_millis(5),
+};
+
+/// Runs an auditor until `done`.
+async fn audit(
+    ledger: &Arc<Ledger>,
+    script: &Script,
+    letters: &Arc<Letters>,
+    done: impl FnMut() -> bool,
+) {
+    let dead: Arc<dyn Dead> = Arc::<Letters>::clone(letters);
+    let auditor = Auditor::new(Arc::new(script.clone()), Arc::clone(ledger), dead, OPTIONS);
+    let shutdown = CancellationToken::new();
+    let stop = async {
+        eventually(done).await;
+        shutdown.cancel();
+    };
+    let (ended, ()) = tokio::join!(auditor.run(shutdown.clone()), stop);
+    ended.unwrap();
+}
+
+fn journal_order(ledger: &Ledger) -> Vec<u64> {
+    let entries = Query { kind: Some("action".into()), ..Query::default() };
+    ledger.search(entries).map(|row| row.unwrap().journal_seq.unwrap()).collect()
+}
+
+#[tokio::test]
+async fn what_comes_again_after_a_crash_is_stored_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = script(&(1..=200).collect::<Vec<_>>());
+    let letters = Arc::new(Letters::default());
+    *script.deaf.lock().unwrap() = true;
+    let ledger = Arc::new(open(folder.path()).0);
+    audit(&ledger, &script, &letters, || ledger.last_seq() >= 16).await;
+    assert!(script.acked.lock().unwrap().is_empty());
+    drop(ledger);
+
+    *script.deaf.lock().unwrap() = false;
+    let ledger = Arc::new(open(folder.path()).0);
+    audit(&ledger, &script, &letters, || script.acked.lock().unwrap().len() == 200).await;
+    assert_eq!(journal_order(&ledger), (1..=200).collect::<Vec<_>>());
+    assert_eq!(ledger.last_seq(), 200);
+    ledger.check().unwrap();
+}
+
+#[tokio::test]
+async fn disorder_is_put_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = script(&[3, 1, 2, 3, 6, 5, 4, 2]);
+    let ledger = Arc::new(open(folder.path()).0);
+    let letters = Arc::new(Letters::default());
+    audit(&ledger, &script, &letters, || script.acked.lock().unwrap().len() == 6).await;
+    assert_eq!(journal_order(&ledger), [1, 2, 3, 4, 5, 6]);
+}
+
+#[tokio::test]
+async fn a_gap_is_an_entry_of_the_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = script(&[1, 2, 5, 6]);
+    let ledger = Arc::new(open(folder.path()).0);
+    let letters = Arc::new(Letters::default());
+    audit(&ledger, &script, &letters, || script.acked.lock().unwrap().len() == 4).await;
+    let rows: Vec<_> = ledger.search(Query::default()).map(|row| row.unwrap()).collect();
+    assert_eq!(rows.len(), 5);
+    let gap = Gap { after: 2, next: 5 };
+    assert_eq!((gap.missing(), &rows[2].content), (2, &Content::Gap(gap)));
+    assert_eq!(ledger.last_journal_seq(), 6);
+}
+
+#[tokio::test]
+async fn poison_goes_to_the_dead_letters_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = vec![(1, Some(entry(1))), (2, None), (3, Some(entry(3)))];
+    let script = Script { list: Arc::new(list), ..Script::default() };
+    let ledger = Arc::new(open(folder.path()).0);
+    let letters = Arc::new(Letters::default());
+    audit(&ledger, &script, &letters, || script.acked.lock().unwrap().len() == 3).await;
+    assert_eq!(*letters.0.lock().unwrap(), [(2, b"?".to_vec())]);
+    let kinds: Vec<_> =
+        ledger.search(Query::default()).map(|row| row.unwrap().content.kind()).collect();
+    assert_eq!(kinds, ["action", "dead", "action"]);
+}
