@@ -12,10 +12,10 @@ pub mod metrics;
 mod windows;
 
 pub use bundle::{
-    Bundle, BundleError, Calibration, FORMAT, FeatureParameters, Manifest, Thresholds,
-    WeightsPart, WindowParameters, hex_sha256,
+    Bundle, BundleError, Calibration, FORMAT, FeatureParameters, Manifest, Thresholds, WeightsPart,
+    WindowParameters, hex_sha256,
 };
 pub use classifier::{Judgement, TextClassifier};
 pub use features::{Features, TokenEnd, extract};
-pub use linear::LinearModel;
+pub use linear::{LinearModel, norm};
 pub use windows::{Windows, windows};

@@ -1,7 +1,7 @@
 //! The linear model: one pass over a text, then windows of several lengths at no further cost.
 //!
-//! The logit of a stretch of tokens is `bias + step * sum(weights of its n-grams) / sqrt(number of
-//! its n-grams)`. Sums are of integers and kept as running totals at each token's end, so that every
+//! The logit of a stretch of tokens is `bias + step * sum(weights of its n-grams) / norm(number of its
+//! n-grams)`; see [`norm`]. Sums are of integers and kept as running totals at each token's end, so that every
 //! window is a difference of two totals: exact, equal on every machine, and linear in the length
 //! whatever the number of windows.
 
@@ -13,6 +13,17 @@ use crate::features::{Features, TokenEnd, extract};
 
 /// Tokens between two looks at the caller's `go_on`.
 const TOKENS_A_TURN: usize = 128;
+
+/// From this number of n-grams on, about a hundred words, a longer text is no stronger evidence.
+const FULL: f32 = 1_500.0;
+
+/// What a sum over `count` n-grams is divided by: its root while more words are more evidence, and
+/// above `FULL` n-grams in proportion, so that there the logit follows the mean alone. Without the second
+/// half the faintest leaning of a long document would grow without bound.
+pub fn norm(count: usize) -> f32 {
+    let count = count.max(1) as f32;
+    if count <= FULL { count.sqrt() } else { count / FULL.sqrt() }
+}
 
 /// A linear classifier over hashed n-grams.
 #[derive(Debug, Clone)]
@@ -90,8 +101,8 @@ impl LinearModel {
 
     fn logit_between(&self, from: Total, to: Total) -> f32 {
         let part = &self.manifest.weights;
-        let count = to.count.saturating_sub(from.count).max(1);
-        part.bias + part.step * (to.sum - from.sum) as f32 / (count as f32).sqrt()
+        let count = to.count.saturating_sub(from.count) as usize;
+        part.bias + part.step * (to.sum - from.sum) as f32 / norm(count)
     }
 
     /// The highest logit, where (absent: the whole), and how far the text was read.
