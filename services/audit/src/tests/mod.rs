@@ -2,6 +2,7 @@
 
 mod auditor;
 mod journal;
+mod killed;
 mod ledger;
 mod search;
 
