@@ -170,10 +170,10 @@ impl Auditor {
     async fn record(&self, delivery: &dyn Delivery) -> Result<Record, Interrupted> {
         let (sequence, raw) = (delivery.sequence(), delivery.raw());
         let read = delivery.entry().map_err(str::to_owned).and_then(|entry| {
-            if entry.id.starts_with('\0') || raw.len() > MAX_ENTRY {
-                return Err("refused by the ledger".to_owned());
+            if raw.len() > MAX_ENTRY {
+                return Err("too long".to_owned());
             }
-            Record::received(entry, raw, sequence).map_err(|_| "not JSON".to_owned())
+            Record::received(entry, raw, sequence).map_err(|_| "refused by the ledger".to_owned())
         });
         match read {
             Ok(record) => Ok(record),

@@ -109,23 +109,23 @@ impl Record {
     /// An entry that begins its life here.
     ///
     /// # Errors
-    /// [`LedgerError::Refused`] if it cannot be written as JSON.
+    /// [`LedgerError::Refused`] if its id is not allowed or it cannot be written as JSON.
     pub fn new(entry: &Entry) -> Result<Self, LedgerError> {
         let raw = serde_json::value::to_raw_value(entry)
             .map_err(|_| LedgerError::Refused("entry cannot be written as JSON"))?;
-        Ok(Self::with(entry, raw, None))
+        Self::with(entry, raw, None)
     }
 
     /// An entry from another journal: it is stored in the bytes in which it came.
     ///
     /// # Errors
-    /// [`LedgerError::Refused`] if those bytes are no JSON.
+    /// [`LedgerError::Refused`] if its id is not allowed or those bytes are no JSON.
     pub fn received(entry: &Entry, raw: &[u8], journal_seq: u64) -> Result<Self, LedgerError> {
         let raw = std::str::from_utf8(raw)
             .ok()
             .and_then(|raw| RawValue::from_string(raw.to_owned()).ok())
             .ok_or(LedgerError::Refused("entry is not JSON"))?;
-        Ok(Self::with(entry, raw, Some(journal_seq)))
+        Self::with(entry, raw, Some(journal_seq))
     }
 
     /// Bytes that it will take, roughly.
@@ -136,14 +136,21 @@ impl Record {
         }
     }
 
-    fn with(entry: &Entry, raw: Box<RawValue>, journal_seq: Option<u64>) -> Self {
-        Self {
+    fn with(
+        entry: &Entry,
+        raw: Box<RawValue>,
+        journal_seq: Option<u64>,
+    ) -> Result<Self, LedgerError> {
+        if entry.id.is_empty() || entry.id.starts_with('\0') {
+            return Err(LedgerError::Refused("id not allowed"));
+        }
+        Ok(Self {
             id: entry.id.clone(),
             bot: Some(entry.bot.clone()),
             at: Some(entry.at),
             journal_seq,
             what: What::Entry(raw),
-        }
+        })
     }
 
     /// A gap in the journal. Its place is the sequence number before the next entry's.

@@ -222,3 +222,10 @@ async fn debug_of_a_row_does_not_show_the_entry() {
     let row = ledger.search(Query::default()).next().unwrap().unwrap();
     assert!(!format!("{row:?}").contains("Reason"));
 }
+
+#[test]
+fn an_id_like_those_of_the_ledgers_own_remarks_is_refused() {
+    let mut entry = entry(1);
+    entry.id = "\0dead/1".into();
+    assert!(matches!(Record::new(&entry), Err(LedgerError::Refused(_))));
+}
