@@ -8,8 +8,9 @@ use portcullis_state::{
     ConversationUpdate, Conversations, ConversationsOptions, MemoryConversations,
 };
 use portcullis_state_redis::RedisConversations;
+use portcullis_testkit::RedisServer;
 
-use crate::server::Server;
+use crate::connected;
 
 fn bot() -> BotId {
     BotId::fallback()
@@ -24,8 +25,8 @@ async fn on_both<F: Future>(
     test: impl Fn(Arc<dyn Conversations>) -> F,
 ) {
     test(Arc::new(MemoryConversations::new(Arc::new(SystemClock), options))).await;
-    let server = Server::start();
-    test(Arc::new(RedisConversations::new(server.connect(), options))).await;
+    let server = RedisServer::start().await;
+    test(Arc::new(RedisConversations::new(connected::to(&server), options))).await;
 }
 
 #[tokio::test]

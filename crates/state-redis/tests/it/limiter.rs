@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use portcullis_core::{BotId, SystemClock};
 use portcullis_state::{LimitCheck, LimitRule, Limiter, MemoryLimiter};
 use portcullis_state_redis::RedisLimiter;
+use portcullis_testkit::RedisServer;
 
-use crate::server::Server;
+use crate::connected;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -21,8 +22,8 @@ fn check(bot: &str, rules: Vec<LimitRule>) -> LimitCheck {
 
 async fn on_both<F: Future>(test: impl Fn(Arc<dyn Limiter>) -> F) {
     test(Arc::new(MemoryLimiter::new(Arc::new(SystemClock), 1_000))).await;
-    let server = Server::start();
-    test(Arc::new(RedisLimiter::new(server.connect()))).await;
+    let server = RedisServer::start().await;
+    test(Arc::new(RedisLimiter::new(connected::to(&server)))).await;
 }
 
 #[tokio::test]

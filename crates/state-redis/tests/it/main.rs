@@ -5,7 +5,7 @@
     reason = "a test that unwraps fails with a place, which is what a test is for"
 )]
 
+mod connected;
 mod conversations;
 mod faults;
 mod limiter;
-mod server;
