@@ -1,5 +1,4 @@
 //! What one check costs, for a message of 200 characters and for the longest text.
-#![expect(clippy::expect_used, reason = "a benchmark that cannot begin should say why")]
 
 use std::hint::black_box;
 
@@ -12,10 +11,10 @@ const MESSAGE: &str = "Hello, I ordered a blue lamp two weeks ago and it has sti
 
 fn bench(criterion: &mut Criterion) {
     let stage = Sentiment::new();
-    let long: String = MESSAGE.chars().cycle().take(256 * 1024).collect();
-    let short = MESSAGE.get(..200).expect("plain ASCII");
+    let of_length = |chars| MESSAGE.chars().cycle().take(chars).collect::<String>();
+    let (short, long) = (of_length(200), of_length(256 * 1024));
     let mut group = criterion.benchmark_group("sentiment");
-    for (name, text) in [("200 characters", short), ("256 KiB", &long)] {
+    for (name, text) in [("200 characters", &short), ("256 KiB", &long)] {
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_function(name, |bencher| {
             bencher.iter(|| black_box(stage.polarity(black_box(text))));

@@ -183,15 +183,19 @@ async fn without_time_it_says_what_it_saw() {
 async fn cost_grows_with_length_and_not_faster() {
     let stage = Sentiment::new();
     stage.warm_up().await.unwrap();
+    // The best of five: other work on the machine makes single runs slow.
     let took = |text: String| {
-        let begun = Instant::now();
-        assert!(stage.polarity(&text).is_finite());
-        begun.elapsed()
+        let once = || {
+            let begun = Instant::now();
+            assert!(stage.polarity(&text).is_finite());
+            begun.elapsed()
+        };
+        (0..5).map(|_| once()).min().unwrap_or_default()
     };
     for unit in
         ["so ", "but bad ", "my my ", "want to die laughing ", "x", "!", "never this ", "😡"]
     {
-        let (short, long) = (took(unit.repeat(2_000)), took(unit.repeat(20_000)));
+        let (short, long) = (took(unit.repeat(1_000)), took(unit.repeat(10_000)));
         let allowed = short * 40 + Duration::from_millis(100);
         assert!(long < allowed, "{unit:?}: {short:?} then {long:?}");
     }
