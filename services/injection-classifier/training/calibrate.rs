@@ -97,14 +97,27 @@ pub(crate) fn calibrate(parts: &mut Parts, rows: &[&Row]) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Platt scaling (Platt 1999) by Newton's method on slope and offset. Attacks and harmless texts
+/// Platt scaling (Platt 1999) by Newton's method on slope and offset, each step halved until it
+/// lessens the loss. Attacks and harmless texts
 /// weigh the same in all: the probability is that of a text of which nothing is known before.
 fn platt(logits: &[(f32, bool)]) -> Calibration {
     let attacks = logits.iter().filter(|(_, attack)| *attack).count() as f64;
     let harmless = logits.len() as f64 - attacks;
     // targets a little inside 0 and 1, as Platt has them, so that few samples do not make sure
     let (high, low) = ((attacks + 1.0) / (attacks + 2.0), 1.0 / (harmless + 2.0));
-    let (mut slope, mut offset) = (1.0f64, 0.0f64);
+    let loss = |slope: f64, offset: f64| -> f64 {
+        logits
+            .iter()
+            .map(|(logit, attack)| {
+                let (target, weight) =
+                    if *attack { (high, 1.0 / attacks) } else { (low, 1.0 / harmless) };
+                let z = slope * f64::from(*logit) + offset;
+                // log(1 + exp(z)) without overflow
+                weight * (z.max(0.0) + (-z.abs()).exp().ln_1p() - target * z)
+            })
+            .sum()
+    };
+    let (mut slope, mut offset) = (0.1f64, 0.0f64);
     for _ in 0..100 {
         let (mut ga, mut gb, mut haa, mut hab, mut hbb) = (0.0, 0.0, 1e-9, 0.0, 1e-9);
         for (logit, attack) in logits {
@@ -123,8 +136,14 @@ fn platt(logits: &[(f32, bool)]) -> Calibration {
         if determinant.abs() < 1e-12 {
             break;
         }
-        slope -= (hbb * ga - hab * gb) / determinant;
-        offset -= (haa * gb - hab * ga) / determinant;
+        let (da, db) = ((hbb * ga - hab * gb) / determinant, (haa * gb - hab * ga) / determinant);
+        let before = loss(slope, offset);
+        let mut share = 1.0;
+        while share > 1e-6 && loss(slope - share * da, offset - share * db) > before {
+            share /= 2.0;
+        }
+        slope -= share * da;
+        offset -= share * db;
     }
     Calibration { slope: slope.max(1e-3) as f32, offset: offset as f32 }
 }

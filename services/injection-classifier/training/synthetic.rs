@@ -328,6 +328,47 @@ const LANGUAGES: &[Language] = &[
     },
 ];
 
+/// Openings that the templates of the attack collections like: a harmless message may begin the same
+/// way, and some of them are messages of their own.
+const OPENINGS: &[&str] = &[
+    "Hello",
+    "Hi",
+    "Hey",
+    "OK",
+    "Ok.",
+    "Please",
+    "Please help me.",
+    "Urgent:",
+    "Important:",
+    "Before we start:",
+    "One more thing:",
+    "Quick question:",
+    "Thanks for the help so far.",
+    "Hello there!",
+    "Good morning,",
+    "Dear team,",
+    "Note:",
+    "Thank you.",
+    "Answer in one sentence.",
+    "hello",
+    "hello there",
+    "ok",
+    "okay",
+    "yes",
+    "no",
+    "please",
+    "thanks",
+    "help",
+    "test",
+    "Hi!",
+];
+
+/// Runs of one character, as cats and stuck keys write them.
+const RUNS: &[char] = &[
+    'a', 'b', 'e', 'h', 'k', 'l', 'm', 'n', 'o', 's', 'u', 'x', 'z', '0', '1', '9', '.', '!', '?',
+    '-', '=', '#', '*', '_', '哈', 'я', 'é',
+];
+
 /// How often each everyday message is repeated: there are few of them and they must hold.
 const EVERYDAY_TIMES: usize = 8;
 
@@ -355,6 +396,21 @@ pub(crate) fn rows() -> Vec<Row> {
                         false if spaceless || *then == "." => add(format!("{order}{then}"), true),
                         false => add(format!("{order} {then}"), true),
                     }
+                }
+            }
+        }
+        if language.code == "en" {
+            for opening in OPENINGS {
+                for _ in 0..5 * EVERYDAY_TIMES {
+                    add((*opening).to_owned(), false);
+                }
+                for message in language.everyday {
+                    add(format!("{opening} {message}"), false);
+                }
+            }
+            for run in RUNS {
+                for length in [1, 2, 3, 4, 8, 16, 40, 200, 1_000] {
+                    add(run.to_string().repeat(length), false);
                 }
             }
         }
