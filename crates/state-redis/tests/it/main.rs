@@ -1,7 +1,6 @@
 //! The ports of `state`, each test on the form in memory and on a real Redis; and Redis going away.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     reason = "a test that unwraps fails with a place, which is what a test is for"
 )]
 
