@@ -17,6 +17,10 @@ use crate::wire::ERROR_HEADER;
 /// How long a drain may take before it is given up: longer than any budget of the hot path.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// As the number of messages after which to unsubscribe: the server reads at most nine digits and
+/// takes more as "now", while the client keeps the subscription for what is on its way.
+const AT_ONCE: u64 = u64::MAX;
+
 /// A request as it was read.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -124,7 +128,8 @@ pub enum ServeError {
 }
 
 /// Serves until `shutdown`, then drains: no new requests are taken, those that were already on
-/// their way are answered, and only then does this return.
+/// their way are answered, and only then does this return. [`Door`] does the same in two steps, for
+/// those who must know when it is open.
 ///
 /// # Errors
 /// Where the subscription was lost, or the drain did not end in time.
@@ -138,18 +143,52 @@ where
     H: Fn(Request) -> F + Send + Sync + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
-    let requests = client
-        .queue_subscribe(serving.subject.clone(), serving.queue.clone())
-        .await
-        .map_err(|_| ServeError::Lost)?;
-    let desk = Desk {
-        seats: Arc::new(Semaphore::new(serving.seats.max(1))),
-        handler: Arc::new(handler),
-        client,
-        serving,
-        running: TaskTracker::new(),
-    };
-    desk.run(requests, shutdown).await
+    Door::open(client, serving).await?.serve(handler, shutdown).await
+}
+
+/// A door that is open: the server sends requests to it. They wait until it is served.
+pub struct Door {
+    client: Client,
+    serving: Serving,
+    requests: Subscriber,
+}
+
+impl Door {
+    /// Opens it: when this returns, the server knows the subscription.
+    ///
+    /// # Errors
+    /// [`ServeError::Lost`] where the client is closed.
+    pub async fn open(client: Client, serving: Serving) -> Result<Self, ServeError> {
+        let requests = client
+            .queue_subscribe(serving.subject.clone(), serving.queue.clone())
+            .await
+            .map_err(|_| ServeError::Lost)?;
+        client.flush().await.map_err(|_| ServeError::Lost)?;
+        Ok(Self { client, serving, requests })
+    }
+
+    /// Serves until `shutdown`, then drains, as [`serve_requests`] does.
+    ///
+    /// # Errors
+    /// Where the subscription was lost, or the drain did not end in time.
+    pub async fn serve<H, F>(
+        self,
+        handler: H,
+        shutdown: CancellationToken,
+    ) -> Result<(), ServeError>
+    where
+        H: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Reply> + Send + 'static,
+    {
+        let desk = Desk {
+            seats: Arc::new(Semaphore::new(self.serving.seats.max(1))),
+            handler: Arc::new(handler),
+            client: self.client,
+            serving: self.serving,
+            running: TaskTracker::new(),
+        };
+        desk.run(self.requests, shutdown).await
+    }
 }
 
 struct Desk<H> {
@@ -184,9 +223,25 @@ where
             .unwrap_or(Err(ServeError::DrainTimeout))
     }
 
+    /// The library's own drain does not wait for the server: it forgets the subscription while
+    /// requests are still on their way to it. So the server is told to send no more, and the
+    /// subscription is kept until a message to ourselves, sent after that, is back: the server keeps
+    /// the order of what it sends on one connection, so that nothing can come later.
     async fn drain(self, mut requests: Subscriber) -> Result<(), ServeError> {
-        requests.drain().await.map_err(|_| ServeError::Lost)?;
-        while let Some(request) = requests.next().await {
+        let inbox = self.client.new_inbox();
+        let mut echo = self.client.subscribe(inbox.clone()).await.map_err(|_| ServeError::Lost)?;
+        requests.unsubscribe_after(AT_ONCE).await.map_err(|_| ServeError::Lost)?;
+        self.client.publish(inbox, Bytes::new()).await.map_err(|_| ServeError::Lost)?;
+        loop {
+            tokio::select! {
+                request = requests.next() => match request {
+                    Some(request) => self.take(request).await,
+                    None => break,
+                },
+                _ = echo.next() => break,
+            }
+        }
+        while let Some(Some(request)) = requests.next().now_or_never() {
             self.take(request).await;
         }
         self.running.close();

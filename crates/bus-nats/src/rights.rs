@@ -61,9 +61,11 @@ impl Rights {
         self
     }
 
+    /// Answers requests. To drain, it sends itself a message: to an inbox that only it can read.
     fn answering(mut self) -> Self {
         self.answers = true;
-        self
+        let own = format!("{}.>", inbox_prefix(&self.user));
+        self.publishes([own])
     }
 
     /// Reads a durable consumer that is there already.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::micro::{self, Figures};
-use crate::requests::{Reply, Request, ServeError, Serving, Work, serve_requests};
+use crate::requests::{Door, Reply, Request, ServeError, Serving, Work};
 use crate::{subjects, trace, wire};
 
 /// Serves the stage in `seats` until `shutdown`, then drains: requests that were on their way are
@@ -18,6 +18,7 @@ use crate::{subjects, trace, wire};
 /// found with the NATS micro service protocol (`nats micro ls`) under the stage's name.
 ///
 /// `version` is the release (a semantic version). `work` says whether the stage computes or waits.
+/// [`StageDoor`] does the same in two steps, for those who must know when it is open.
 ///
 /// # Errors
 /// Where the subscription was lost, or the drain did not end in time.
@@ -28,28 +29,63 @@ pub async fn serve(
     version: &str,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
-    let name = seats.stage().name();
-    let figures = Arc::new(Figures::default());
-    let subject = subjects::stage_check(&name);
-    let serving = Serving { work, ..Serving::new(subject.clone(), name.as_str(), seats.total()) };
-    let identity = micro::Identity::new(name.as_str(), version, subject);
-    let found = micro::answer(client.clone(), identity, figures.clone(), shutdown.clone());
-    let handler = move |request: Request| {
-        let (seats, figures) = (seats.clone(), figures.clone());
-        async move {
-            let start = Instant::now();
-            let span = tracing::info_span!("check", stage = seats.stage().name().as_str());
-            trace::continue_from(&span, request.headers.as_ref());
-            let answer = check(&seats, &request).instrument(span).await;
-            figures.count(start.elapsed(), answer.as_ref().err().copied());
-            match answer {
-                Ok(report) => report,
-                Err(error) => Reply::error(wire::error_word(error)),
-            }
-        }
-    };
-    let (served, ()) = tokio::join!(serve_requests(client, serving, handler, shutdown), found);
-    served
+    StageDoor::open(client, seats, work, version).await?.serve(shutdown).await
+}
+
+/// A stage that can be asked: requests wait until it is served.
+pub struct StageDoor {
+    client: Client,
+    seats: Seats,
+    identity: micro::Identity,
+    door: Door,
+}
+
+impl StageDoor {
+    /// Opens it: when this returns, the server knows that the stage is served.
+    ///
+    /// # Errors
+    /// [`ServeError::Lost`] where the client is closed.
+    pub async fn open(
+        client: Client,
+        seats: Seats,
+        work: Work,
+        version: &str,
+    ) -> Result<Self, ServeError> {
+        let name = seats.stage().name();
+        let subject = subjects::stage_check(&name);
+        let serving =
+            Serving { work, ..Serving::new(subject.clone(), name.as_str(), seats.total()) };
+        let identity = micro::Identity::new(name.as_str(), version, subject);
+        let door = Door::open(client.clone(), serving).await?;
+        Ok(Self { client, seats, identity, door })
+    }
+
+    /// Serves until `shutdown`, then drains, as [`serve`] does.
+    ///
+    /// # Errors
+    /// Where the subscription was lost, or the drain did not end in time.
+    pub async fn serve(self, shutdown: CancellationToken) -> Result<(), ServeError> {
+        let Self { client, seats, identity, door } = self;
+        let figures = Arc::new(Figures::default());
+        let ended = shutdown.child_token();
+        let found = micro::answer(client, identity, figures.clone(), ended.clone());
+        let handler = move |request: Request| answer(seats.clone(), figures.clone(), request);
+        let served = async {
+            let served = door.serve(handler, shutdown).await;
+            ended.cancel();
+            served
+        };
+        tokio::join!(served, found).0
+    }
+}
+
+async fn answer(seats: Seats, figures: Arc<Figures>, request: Request) -> Reply {
+    let start = Instant::now();
+    let span = tracing::info_span!("check", stage = seats.stage().name().as_str());
+    trace::continue_from(&span, request.headers.as_ref());
+    let answer = check(&seats, &request).instrument(span).await;
+    figures.count(start.elapsed(), answer.as_ref().err().copied());
+    answer.unwrap_or_else(|error| Reply::error(wire::error_word(error)))
 }
 
 async fn check(seats: &Seats, request: &Request) -> Result<Reply, CallError> {

@@ -67,6 +67,9 @@ pub struct Submitted {
     pub payload: Bytes,
     /// Position in the queue.
     pub sequence: u64,
+    /// When the server took it in, in nanoseconds since 1970. With `sequence` it names the message for
+    /// good, also where the stream is made anew.
+    pub published_nanos: i128,
     /// How often it was delivered, this time included.
     pub delivered: u64,
     acker: Acker,
@@ -76,11 +79,12 @@ impl Submitted {
     fn read(message: jetstream::Message) -> Result<Self, JournalError> {
         let info = message.info().map_err(|_| JournalError::Away)?;
         let sequence = info.stream_sequence;
+        let published_nanos = info.published.unix_timestamp_nanos();
         let delivered = u64::try_from(info.delivered).unwrap_or_default();
         let bot = BotId::parse(subjects::last_token(&message.subject)).ok();
         let (message, acker) = message.split();
         let (headers, payload) = (message.headers, message.payload);
-        Ok(Self { bot, headers, payload, sequence, delivered, acker })
+        Ok(Self { bot, headers, payload, sequence, published_nanos, delivered, acker })
     }
 
     /// Its verdict is stored: it never comes again. Waits until the server has taken note.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use portcullis_bus_nats::{
-    ERROR_HEADER, Refusal, Reply, ServeError, Serving, SubmitQueue, admin, serve_requests, subjects,
+    Door, ERROR_HEADER, Refusal, Reply, ServeError, Serving, SubmitQueue, admin, subjects,
 };
 use portcullis_testkit::{NatsServer, shop};
 use tokio::task::JoinSet;
@@ -25,9 +25,8 @@ async fn a_door_answers_with_its_own_problems() {
         ..Serving::new(subjects::INGRESS_DOOR, subjects::INGRESS, 1)
     };
     let mut served = JoinSet::new();
-    served.spawn(serve_requests(
-        bus.clone(),
-        serving,
+    let door = Door::open(bus.clone(), serving).await.unwrap();
+    served.spawn(door.serve(
         |request| async move {
             assert_eq!(subjects::last_token(&request.subject), "shop");
             match request.payload.as_ref() {
@@ -42,8 +41,6 @@ async fn a_door_answers_with_its_own_problems() {
         },
         shutdown.clone(),
     ));
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    bus.flush().await.unwrap();
 
     let asked = async |body: &'static str| {
         bus.request(subjects::ingress(&shop()), body.into()).await.unwrap()

@@ -50,7 +50,7 @@ async fn two_replicas_share_the_load_and_a_rolling_restart_loses_nothing() {
         for replica in &replicas {
             assert!(replica.stage.asked() > 20, "both have their share");
         }
-        for _ in 0..4 {
+        for _ in 0..12 {
             replicas.remove(0).stop().await;
             let replica = Replica::start(&server, name.clone(), 64, Work::Waits).await;
             replica.stage.set(Mood::Sleeps(Duration::from_millis(2)));

@@ -3,8 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
     reason = "tests: a panic is a failed test with its place"
 )]
 
@@ -14,12 +12,13 @@ mod drain;
 mod outage;
 mod rights;
 mod stores;
+mod traces;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_bus::Seats;
-use portcullis_bus_nats::{Client, ConnectOptions, ServeError, Work, admin, connect, serve};
+use portcullis_bus_nats::{Client, ConnectOptions, ServeError, StageDoor, Work, admin, connect};
 use portcullis_core::StageName;
 use portcullis_testkit::{FaultStage, NatsServer, shop};
 use tokio::task::JoinSet;
@@ -53,20 +52,12 @@ struct Replica {
 impl Replica {
     /// Serves a stage with a client of its own, as a process would.
     async fn start(server: &NatsServer, name: StageName, seats: usize, work: Work) -> Self {
-        let client = client(server).await;
         let stage = FaultStage::new(name);
+        let seats = Seats::new(Arc::new(stage.clone()), seats);
+        let door = StageDoor::open(client(server).await, seats, work, "1.2.3").await.unwrap();
         let shutdown = CancellationToken::new();
         let mut served = JoinSet::new();
-        served.spawn(serve(
-            client.clone(),
-            Seats::new(Arc::new(stage.clone()), seats),
-            work,
-            "1.2.3",
-            shutdown.clone(),
-        ));
-        // The subscription is sent by the task; the server has it once a later round trip is back.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        client.flush().await.unwrap();
+        served.spawn(door.serve(shutdown.clone()));
         Self { stage, shutdown, served }
     }
 

@@ -8,8 +8,8 @@ use futures::StreamExt;
 use portcullis_bus::{Caller, Held, HeldItem, Journal, Kv, Mail, MailKind, Outbox, Seats};
 use portcullis_bus_nats::rights::{UserPassword, server_config, table};
 use portcullis_bus_nats::{
-    Client, ConnectError, ConnectOptions, NatsHeld, NatsJournal, NatsKv, NatsOutbox, Remote, Reply,
-    Serving, SubmitQueue, Work, admin, connect, serve, serve_requests, subjects,
+    Client, ConnectError, ConnectOptions, Door, NatsHeld, NatsJournal, NatsKv, NatsOutbox, Remote,
+    Reply, Serving, StageDoor, SubmitQueue, Work, admin, connect, subjects,
 };
 use portcullis_core::{BotId, StageName};
 use portcullis_testkit::{FaultStage, NatsOptions, NatsServer, ask, conformance, entry, shop};
@@ -96,20 +96,17 @@ async fn doors_and_stages_answer_with_no_right_to_publish() {
     let (shutdown, mut served) = (CancellationToken::new(), JoinSet::new());
     let ingress = user(&server, "ingress").await;
     for (door, word) in [(subjects::INGRESS_DOOR, "verdict"), (subjects::ADMIN_DOOR, "done")] {
-        served.spawn(serve_requests(
-            ingress.clone(),
-            Serving::new(door, subjects::INGRESS, 4),
-            move |_| async move { Reply::body(word) },
-            shutdown.clone(),
-        ));
+        let serving = Serving::new(door, subjects::INGRESS, 4);
+        let door = Door::open(ingress.clone(), serving).await.unwrap();
+        served.spawn(door.serve(move |_| async move { Reply::body(word) }, shutdown.clone()));
     }
     for name in portcullis_bus_nats::rights::STAGES {
         let stage = FaultStage::new(StageName::parse(name).unwrap());
         let client = user(&server, name).await;
         let seats = Seats::new(Arc::new(stage), 2);
-        served.spawn(serve(client, seats, Work::Waits, "1.0.0", shutdown.clone()));
+        let door = StageDoor::open(client, seats, Work::Waits, "1.0.0").await.unwrap();
+        served.spawn(door.serve(shutdown.clone()));
     }
-    tokio::time::sleep(Duration::from_millis(200)).await;
 
     let remote = Remote::new(ingress.clone());
     for name in portcullis_bus_nats::rights::STAGES {
@@ -125,6 +122,7 @@ async fn doors_and_stages_answer_with_no_right_to_publish() {
     assert_eq!(done.payload, "done");
     let ping = operator.request("$SRV.PING.sentiment", "".into()).await.unwrap();
     assert!(!ping.payload.is_empty());
+    // The drain has its right too.
     shutdown.cancel();
     while let Some(ended) = served.join_next().await {
         ended.unwrap().unwrap();
@@ -136,24 +134,27 @@ async fn readers_read_the_record_and_change_nothing() {
     let server = guarded().await;
     let ingress = user(&server, "ingress").await;
     NatsJournal::new(ingress, PATIENCE).append(&entry("1")).await.unwrap();
-    for reader in portcullis_bus_nats::streams::READERS {
-        let client = user(&server, reader).await;
-        let journal = NatsJournal::new(client.clone(), PATIENCE);
-        let mut deliveries = journal.follow(reader).await.unwrap();
-        let delivery = tokio::time::timeout(PATIENCE, deliveries.next()).await.unwrap();
-        delivery.unwrap().unwrap().ack().await.unwrap();
-        let dead = portcullis_bus_nats::Dead::new(client.clone(), PATIENCE);
-        dead.write(reader, 1, b"x", "not JSON").await.unwrap();
-        let short = NatsJournal::new(client, Duration::from_millis(100));
-        let mut forged = entry("forged");
-        if !["anomaly", "console"].contains(&reader) {
-            assert!(short.append(&forged).await.is_err(), "{reader}");
-        }
-        forged.body = portcullis_testkit::verdict_entry("forged").body;
+    let readers = portcullis_bus_nats::streams::READERS.map(|reader| reads_only(&server, reader));
+    futures::future::join_all(readers).await;
+}
+
+async fn reads_only(server: &NatsServer, reader: &str) {
+    let client = user(server, reader).await;
+    let journal = NatsJournal::new(client.clone(), PATIENCE);
+    let mut deliveries = journal.follow(reader).await.unwrap();
+    let delivery = tokio::time::timeout(PATIENCE, deliveries.next()).await.unwrap();
+    delivery.unwrap().unwrap().ack().await.unwrap();
+    let dead = portcullis_bus_nats::Dead::new(client.clone(), PATIENCE);
+    dead.write(reader, 1, b"x", "not JSON").await.unwrap();
+    let short = NatsJournal::new(client, Duration::from_millis(100));
+    let mut forged = entry("forged");
+    if !["anomaly", "console"].contains(&reader) {
         assert!(short.append(&forged).await.is_err(), "{reader}");
-        let other = if reader == "audit" { "search" } else { "audit" };
-        assert!(short.follow(other).await.is_err(), "{reader} read as {other}");
     }
+    forged.body = portcullis_testkit::verdict_entry("forged").body;
+    assert!(short.append(&forged).await.is_err(), "{reader}");
+    let other = if reader == "audit" { "search" } else { "audit" };
+    assert!(short.follow(other).await.is_err(), "{reader} read as {other}");
 }
 
 /// What every user tries, and must not reach.
@@ -215,12 +216,13 @@ async fn what_is_not_in_the_table_is_refused() {
     ];
     for (name, subjects) in forbidden {
         let client = user(&server, name).await;
-        for subject in *subjects {
+        let tries = subjects.iter().map(async |subject| {
             // A forbidden request is dropped: no answer, not even that there is nobody.
             let request = client.request((*subject).to_owned(), "{}".into());
-            let answer = tokio::time::timeout(Duration::from_millis(150), request).await;
+            let answer = tokio::time::timeout(Duration::from_millis(300), request).await;
             assert!(answer.is_err(), "{name} reached {subject}: {answer:?}");
-        }
+        });
+        futures::future::join_all(tries).await;
     }
     // The same request is answered where the right is there: silence above means refusal.
     let info = operator.request("$JS.API.STREAM.INFO.JOURNAL", "{}".into()).await.unwrap();
