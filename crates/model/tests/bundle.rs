@@ -1,4 +1,9 @@
 //! A bundle is checked before use, and what it says is what the model does.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail with a place"
+)]
 
 use portcullis_model::{
     Bundle, BundleError, Calibration, FORMAT, FeatureParameters, Features, LinearModel, Manifest,

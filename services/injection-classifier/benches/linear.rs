@@ -1,4 +1,5 @@
 //! What one check costs: a message of 200 characters, and a text of about 32,000 tokens.
+#![expect(clippy::expect_used, reason = "a benchmark without a model measures nothing")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use portcullis_injection_classifier::InjectionClassifier;
