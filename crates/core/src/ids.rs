@@ -159,6 +159,8 @@ stages! {
     control = "control";
     /// The conversation's state, which ingress loads; in receipts only where that failed.
     conversation = "conversation";
+    /// The day's memory of verdicts; in receipts only where it was away.
+    verdicts = "verdicts";
     /// Limits a speaker, an address or a conversation.
     rate_limit = "rate-limit";
     /// Canonical readings, secrets and personal data.

@@ -1,0 +1,112 @@
+//! The request-reply door on NATS, and the operators' one. Who may ask for which bot is held by the
+//! server's rights: the bot's name is in the subject.
+
+use std::future::Future;
+
+use portcullis_bus_nats::{
+    Client, Refusal, Reply, Request, ServeError, Serving, serve_requests, subjects, trace,
+};
+use portcullis_core::BotId;
+use portcullis_service::CancellationToken;
+use serde::Serialize;
+use tracing::Instrument;
+
+use crate::admin::Command;
+use crate::auth::Access;
+use crate::gateway::{Gateway, Throttling};
+use crate::problem::Problem;
+use crate::read;
+use crate::request::CheckRequest;
+
+/// Header of a reply that is a problem: its status.
+pub const STATUS_HEADER: &str = "Portcullis-Status";
+/// Header of a reply to a throttled message: seconds after which to try again.
+pub const RETRY_HEADER: &str = "Portcullis-Retry-After-S";
+/// Operators' commands in work at once.
+const OPERATORS: usize = 8;
+
+/// Serves bots until `shutdown`.
+///
+/// # Errors
+/// Where the subscription is lost, or the drain takes too long.
+pub fn serve_bots(
+    client: Client,
+    gateway: Gateway,
+    seats: usize,
+    shutdown: CancellationToken,
+) -> impl Future<Output = Result<(), ServeError>> {
+    let serving =
+        Serving { refuse, ..Serving::new(subjects::INGRESS_DOOR, subjects::INGRESS, seats) };
+    let handler = move |request: Request| {
+        let gateway = gateway.clone();
+        let span = tracing::info_span!("nats", otel.kind = "server", messaging.system = "nats");
+        trace::continue_from(&span, request.headers.as_ref());
+        async move {
+            match check(&gateway, &request).await {
+                Ok(verdict) => {
+                    let mut reply = body(&verdict);
+                    if let Some(seconds) = verdict.retry_after_s {
+                        reply.headers.insert(RETRY_HEADER, seconds.to_string());
+                    }
+                    reply
+                }
+                Err(problem) => refusal(&problem),
+            }
+        }
+        .instrument(span)
+    };
+    serve_requests(client, serving, handler, shutdown)
+}
+
+/// Serves operators until `shutdown`.
+///
+/// # Errors
+/// Where the subscription is lost, or the drain takes too long.
+pub fn serve_operators(
+    client: Client,
+    gateway: Gateway,
+    shutdown: CancellationToken,
+) -> impl Future<Output = Result<(), ServeError>> {
+    let serving =
+        Serving { refuse, ..Serving::new(subjects::ADMIN_DOOR, subjects::INGRESS, OPERATORS) };
+    let handler = move |request: Request| {
+        let gateway = gateway.clone();
+        async move {
+            let done = async {
+                let command: Command = read::json(&request.payload)?;
+                gateway.command(command).await
+            };
+            match done.await {
+                Ok(done) => body(&done),
+                Err(problem) => refusal(&problem),
+            }
+        }
+    };
+    serve_requests(client, serving, handler, shutdown)
+}
+
+async fn check(gateway: &Gateway, request: &Request) -> Result<portcullis_core::Verdict, Problem> {
+    let bot = BotId::parse(subjects::last_token(&request.subject))
+        .map_err(|error| Problem::invalid(error.to_string()).field("bot"))?;
+    let body: CheckRequest = read::json(&request.payload)?;
+    gateway.check(&Access::Bot(bot), body, Throttling::AskAgain).await
+}
+
+fn body<T: Serialize>(value: &T) -> Reply {
+    Reply::body(serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// A problem as a reply: its status also stands in a header.
+fn refusal(problem: &Problem) -> Reply {
+    let mut reply = body(problem);
+    reply.headers.insert(STATUS_HEADER, problem.status.to_string());
+    reply
+}
+
+fn refuse(why: Refusal) -> Reply {
+    refusal(&match why {
+        Refusal::Busy => Problem::busy("every seat is taken").retry_after(1),
+        Refusal::Panicked => Problem::unavailable("something went wrong inside; it was counted"),
+        Refusal::TooLarge => Problem::too_large("the verdict is larger than the server takes"),
+    })
+}

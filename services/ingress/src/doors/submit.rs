@@ -1,0 +1,101 @@
+//! The durable door: messages from a work queue, each acknowledged only after its verdict is stored.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use portcullis_bus::{Mail, MailKind};
+use portcullis_bus_nats::{Client, SubmitQueue, Submitted};
+use portcullis_core::{MessageId, Recorded};
+use portcullis_service::CancellationToken;
+
+use crate::auth::Access;
+use crate::gateway::{Gateway, Throttling};
+use crate::problem::Problem;
+use crate::read;
+use crate::request::CheckRequest;
+
+/// Pause before the queue is opened again, and before a message that could not be settled comes again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Serves until `shutdown`; messages in work are finished first. The loss of the bus is no end.
+pub async fn serve(client: Client, gateway: Gateway, at_once: usize, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        match SubmitQueue::open(client.clone(), at_once).await {
+            Ok(queue) => {
+                queue
+                    .take_until(shutdown.cancelled())
+                    .for_each_concurrent(at_once, |message| async {
+                        match message {
+                            Ok(message) => settle(&gateway, message).await,
+                            Err(_) => tokio::time::sleep(AGAIN).await,
+                        }
+                    })
+                    .await;
+            }
+            Err(error) => tracing::warn!(%error, "the submit queue is not to be had"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+}
+
+async fn settle(gateway: &Gateway, message: Submitted) {
+    let stored = judge(gateway, &message).await;
+    let settled = if stored { message.ack().await } else { message.nak(AGAIN).await };
+    if settled.is_err() {
+        // It comes again; its id gets the same verdict.
+        metrics::counter!("portcullis_submit_unsettled_total").increment(1);
+    }
+}
+
+/// Whether a verdict or a problem record is stored.
+async fn judge(gateway: &Gateway, message: &Submitted) -> bool {
+    let Some(bot) = message.bot.clone() else {
+        tracing::warn!("a submitted message's subject names no bot; it is dropped");
+        return true;
+    };
+    let id = own_id(message);
+    let verdict = async {
+        let mut request: CheckRequest = read::json(&message.payload)?;
+        if request.id.is_none() {
+            // A redelivery must get the same verdict, so the id cannot be a new one.
+            request.id = id.clone().ok();
+        }
+        gateway.check(&Access::Bot(bot.clone()), request, Throttling::Final).await
+    };
+    let (id, body) = match verdict.await {
+        Ok(verdict) if verdict.recorded == Recorded::Nowhere && gateway.records() => return false,
+        Ok(verdict) => (verdict.id.to_string(), serde_json::to_vec(&verdict)),
+        // What is away may be back; what is wrong stays wrong.
+        Err(problem) if problem.status >= 500 => return false,
+        Err(problem) => {
+            let id = id.map_or_else(|id| id, String::from);
+            (id.clone(), serde_json::to_vec(&ProblemRecord { id, problem }))
+        }
+    };
+    let Ok(body) = body else { return false };
+    let mail = Mail { kind: MailKind::Verdict, bot, id, body: body.into() };
+    gateway.send(mail).await
+}
+
+/// What a bot is told of a submitted message that cannot be judged.
+#[derive(serde::Serialize)]
+struct ProblemRecord {
+    id: String,
+    problem: Problem,
+}
+
+/// The id that a message without one gets: the sender's `Nats-Msg-Id`, or its place in the queue, which a
+/// redelivery keeps.
+fn own_id(message: &Submitted) -> Result<MessageId, String> {
+    let header = message
+        .headers
+        .as_ref()
+        .and_then(|headers| headers.get("Nats-Msg-Id"))
+        .map(|value| value.as_str().to_owned());
+    let placed = format!("submit-{}-{}", message.sequence, message.published_nanos);
+    let id = header.filter(|id| MessageId::parse(id).is_ok()).unwrap_or(placed);
+    MessageId::parse(&id).map_err(|_| id)
+}

@@ -1,0 +1,391 @@
+//! The one path that every door shares: admit, recall, control, walk the plan, hold, remember, record,
+//! answer once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use portcullis_bus::{Held, Kv, Mail, Outbox, Recorder};
+use portcullis_core::{
+    Body, Cause, Check, Clock, ConversationId, Decision, Direction, Effect, Entry, Interaction,
+    Known, Measures, Recorded, SpeakerId, StageName, Status, Verdict, VerdictRecord,
+};
+use portcullis_pipeline::{Given, Identity, Outcome, Pipeline};
+use portcullis_policy::{KeepText, OnGap, Policy};
+use portcullis_state::{ConversationUpdate, Conversations, Sealer};
+use tracing::Instrument;
+
+use crate::auth::Access;
+use crate::control::{Control, context};
+use crate::once::{First, Once, Remembered};
+use crate::policies::Policies;
+use crate::problem::Problem;
+use crate::request::CheckRequest;
+use crate::throttles::Throttles;
+
+/// Time for storing what a message taught, after its verdict was decided.
+const STATE_BUDGET: Duration = Duration::from_millis(25);
+/// Time for looking up an id.
+const RECALL_BUDGET: Duration = Duration::from_millis(100);
+
+/// Everything that the gateway reaches.
+pub struct Parts {
+    /// Walks the plan.
+    pub pipeline: Pipeline,
+    /// The policies in force.
+    pub policies: Policies,
+    /// The orders in force.
+    pub control: Control,
+    /// The bucket that orders are written to.
+    pub control_kv: Arc<dyn Kv>,
+    /// What is known of conversations.
+    pub conversations: Arc<dyn Conversations>,
+    /// The day's memory of verdicts.
+    pub verdicts: Arc<dyn Kv>,
+    /// Cases that wait for a human.
+    pub held: Arc<dyn Held>,
+    /// Mail for bots.
+    pub outbox: Arc<dyn Outbox>,
+    /// The record; `None` for commands that keep none.
+    pub recorder: Option<Recorder>,
+    /// Seals and hashes.
+    pub sealer: Arc<Sealer>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) parts: Arc<Parts>,
+    pub(crate) once: Once,
+    throttles: Arc<Throttles>,
+}
+
+/// A request that was admitted.
+pub struct Admitted {
+    interaction: Interaction,
+    policy: Arc<Policy>,
+    /// Whether the id came with the request and may come again.
+    repeatable: bool,
+}
+
+/// How a door treats a throttle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Throttling {
+    /// The caller waits and asks again, with the same id if it likes.
+    AskAgain,
+    /// The verdict is stored for the bot: final like any other.
+    Final,
+}
+
+impl Gateway {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        let once = Once::new(parts.verdicts.clone(), parts.sealer.clone());
+        Self { parts: Arc::new(parts), once, throttles: Arc::default() }
+    }
+
+    /// Whether a record is kept.
+    pub(crate) fn records(&self) -> bool {
+        self.parts.recorder.is_some()
+    }
+
+    /// Stores mail for a bot. `false` where it is not stored.
+    pub(crate) async fn send(&self, mail: Mail) -> bool {
+        self.parts.outbox.send(mail).await.is_ok()
+    }
+
+    /// Authorises and validates a request, and pins the bot's policy.
+    ///
+    /// # Errors
+    /// A problem that names what is wrong.
+    pub fn admit(&self, access: &Access, request: CheckRequest) -> Result<Admitted, Problem> {
+        let bot = access.bot(request.bot.as_ref())?;
+        let policy = self.parts.policies.pin(&bot)?;
+        let repeatable = request.id.is_some();
+        let limit = policy.document().limits.total_bytes;
+        let interaction = request.into_interaction(bot, self.parts.clock.now(), limit)?;
+        Ok(Admitted { interaction, policy, repeatable })
+    }
+
+    /// Checks a request: one verdict.
+    ///
+    /// # Errors
+    /// A problem where it cannot be admitted, or where its id was used for something else.
+    pub async fn check(
+        &self,
+        access: &Access,
+        request: CheckRequest,
+        throttling: Throttling,
+    ) -> Result<Verdict, Problem> {
+        let admitted = self.admit(access, request)?;
+        let span = tracing::info_span!(
+            "check",
+            bot = %admitted.interaction.bot,
+            direction = admitted.interaction.direction.as_str(),
+            decision = tracing::field::Empty,
+        );
+        async {
+            let policy = admitted.policy.clone();
+            let began = self.parts.clock.instant();
+            let verdict = self.decide(admitted, throttling).await?;
+            tracing::Span::current().record("decision", verdict.decision.as_str());
+            count(&verdict, began.elapsed());
+            Ok(portcullis_pipeline::for_bot(&policy, verdict))
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn decide(&self, admitted: Admitted, throttling: Throttling) -> Result<Verdict, Problem> {
+        let Admitted { interaction, policy, repeatable } = admitted;
+        let since = self.parts.clock.instant();
+        let (bot, direction) = (&interaction.bot, interaction.direction);
+        let digest = repeatable.then(|| self.once.digest(&interaction));
+        let mut memory_gap = false;
+        if let Some(digest) = &digest {
+            let recall = self.once.recall(bot, direction, &interaction.id);
+            match tokio::time::timeout(RECALL_BUDGET, recall).await {
+                Ok(Ok(Some(known))) => return self.again(known, digest, &policy).await,
+                Ok(Ok(None)) => {}
+                Ok(Err(_)) | Err(_) => memory_gap = true,
+            }
+        }
+        let mut outcome = self.run(&interaction, &policy, since).await;
+        if memory_gap {
+            outcome.verdict.receipt.push(store_gap());
+        }
+        if outcome.verdict.decision == Decision::Throttle && throttling == Throttling::AskAgain {
+            return Ok(self.throttled(&interaction, &policy, outcome).await);
+        }
+        let held = outcome.verdict.decision == Decision::Hold;
+        if held && self.hold(&interaction, &policy, &outcome).await.is_err() {
+            block(&mut outcome.verdict, &policy, "gap.held.away");
+        }
+        let mut entry = self.entry(&interaction, &policy, &outcome, None);
+        // Who is held is asked for later by id, whoever made the id.
+        if digest.is_some() || held {
+            let digest = digest.unwrap_or_else(|| self.once.digest(&interaction));
+            let mine =
+                Remembered { digest, verdict: outcome.verdict.clone(), entry: entry.clone() };
+            let first = self.once.first(bot, direction, &mine);
+            match tokio::time::timeout(RECALL_BUDGET, first).await {
+                Ok(Ok(First::Mine)) => {}
+                Ok(Ok(First::Theirs(theirs))) => {
+                    return self.again(*theirs, &mine.digest, &policy).await;
+                }
+                Ok(Err(_)) | Err(_) if !memory_gap => {
+                    outcome.verdict.receipt.push(store_gap());
+                }
+                Ok(Err(_)) | Err(_) => {}
+            }
+        }
+        let learning = self.learn(&interaction, &outcome);
+        let recording = self.record(&entry, &policy);
+        let (recorded, ()) = tokio::join!(recording, learning);
+        match recorded {
+            Ok(recorded) => outcome.verdict.recorded = recorded,
+            Err(_) if policy.document().on_journal_gap == OnGap::Pass => {}
+            Err(_) => {
+                block(&mut outcome.verdict, &policy, "gap.journal.away");
+                if repeatable {
+                    set_verdict(&mut entry, &outcome.verdict);
+                    let digest = self.once.digest(&interaction);
+                    let verdict = outcome.verdict.clone();
+                    let mine = Remembered { digest, verdict, entry };
+                    let replaced = self.once.replace(bot, direction, &mine);
+                    let _ = tokio::time::timeout(RECALL_BUDGET, replaced).await;
+                }
+            }
+        }
+        let took = self.parts.clock.instant().saturating_duration_since(since);
+        outcome.verdict.took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        Ok(outcome.verdict)
+    }
+
+    /// The verdict of an id that came before. Its entry is written again: the same id twice is one entry,
+    /// and whoever died between remembering and recording left it out.
+    async fn again(
+        &self,
+        known: Remembered,
+        digest: &str,
+        policy: &Policy,
+    ) -> Result<Verdict, Problem> {
+        let mut known = Once::same(known, digest)?;
+        if let Ok(recorded) = self.record(&known.entry, policy).await {
+            known.verdict.recorded = recorded;
+        }
+        Ok(known.verdict)
+    }
+
+    async fn run(&self, interaction: &Interaction, policy: &Policy, since: Instant) -> Outcome {
+        let Parts { control, sealer, clock, pipeline, .. } = &*self.parts;
+        let given = Given {
+            policy,
+            control: control.findings(interaction, sealer, clock.now()),
+            control_version: control.version(),
+            identity: self.identity(interaction),
+            memory: Box::pin(self.known(interaction)),
+            since,
+            trace_id: portcullis_telemetry::current_trace_id(),
+        };
+        pipeline.run(interaction, given).await
+    }
+
+    /// Keyed hashes in the place of names.
+    pub(crate) fn identity(&self, interaction: &Interaction) -> Identity {
+        let sealer = &self.parts.sealer;
+        let hash =
+            |what: &str, name: &str| sealer.keyed_hash(&context(what, &interaction.bot), name);
+        Identity {
+            speaker: interaction
+                .speaker
+                .as_ref()
+                .and_then(|name| SpeakerId::parse(&hash("speaker", name.as_str())).ok()),
+            conversation: interaction
+                .conversation
+                .as_ref()
+                .and_then(|name| ConversationId::parse(&hash("conversation", name.as_str())).ok()),
+        }
+    }
+
+    async fn known(&self, interaction: &Interaction) -> Result<Known, Cause> {
+        let Some(key) = self.identity(interaction).conversation else {
+            return Ok(Known::default());
+        };
+        let loaded = self.parts.conversations.begin(&interaction.bot, key.as_str()).await;
+        loaded.map(Known::from).map_err(|_| Cause::Dependency)
+    }
+
+    /// Stores what a message taught. What was not let in teaches no values.
+    async fn learn(&self, interaction: &Interaction, outcome: &Outcome) {
+        let Some(key) = self.identity(interaction).conversation else { return };
+        let mut learned = outcome.learned.clone();
+        if !outcome.verdict.decision.forwards() {
+            learned.values.clear();
+        }
+        let update = match interaction.direction {
+            Direction::Inbound => ConversationUpdate::message(learned),
+            Direction::Outbound => ConversationUpdate::answer(learned),
+        };
+        let updated = self.parts.conversations.update(&interaction.bot, key.as_str(), &update);
+        if !matches!(tokio::time::timeout(STATE_BUDGET, updated).await, Ok(Ok(_))) {
+            metrics::counter!("portcullis_conversation_updates_lost_total").increment(1);
+        }
+    }
+
+    async fn record(&self, entry: &Entry, policy: &Policy) -> Result<Recorded, ()> {
+        let Some(recorder) = &self.parts.recorder else { return Ok(Recorded::Nowhere) };
+        let time = policy.plan(Direction::Inbound).journal;
+        recorder.record(entry, time).await.map_err(|_| ())
+    }
+
+    async fn throttled(
+        &self,
+        interaction: &Interaction,
+        policy: &Policy,
+        outcome: Outcome,
+    ) -> Verdict {
+        let now = self.parts.clock.now();
+        let speaker = self.identity(interaction).speaker;
+        let speaker = speaker.as_ref().map(SpeakerId::as_str);
+        let mut verdict = outcome.verdict.clone();
+        verdict.recorded = Recorded::Summary;
+        if self.throttles.count(&interaction.bot, speaker, now) {
+            let entry = self.entry(interaction, policy, &outcome, Some(now.as_millisecond()));
+            match self.record(&entry, policy).await {
+                Ok(recorded) => verdict.recorded = recorded,
+                Err(()) if policy.document().on_journal_gap == OnGap::Pass => {}
+                Err(()) => block(&mut verdict, policy, "gap.journal.away"),
+            }
+        }
+        verdict
+    }
+
+    /// Writes the summaries of windows that are over; `all` at the end of the process.
+    pub async fn write_summaries(&self, all: bool) {
+        let Some(recorder) = &self.parts.recorder else { return };
+        for entry in self.throttles.summaries(self.parts.clock.now(), all) {
+            if recorder.record(&entry, Duration::from_secs(1)).await.is_err() {
+                tracing::error!("a summary of throttles is not recorded");
+            }
+        }
+    }
+
+    fn entry(
+        &self,
+        interaction: &Interaction,
+        policy: &Policy,
+        outcome: &Outcome,
+        throttled_at: Option<i64>,
+    ) -> Entry {
+        let Interaction { bot, direction, id, .. } = interaction;
+        let identity = self.identity(interaction);
+        let keep = outcome.cleaned && policy.document().keep_text == KeepText::Masked;
+        let verdict = Verdict {
+            text: None,
+            // What the record itself says of where it is.
+            recorded: Recorded::Journal,
+            ..outcome.verdict.clone()
+        };
+        let suffix = throttled_at.map(|at| format!("/throttle-{at}")).unwrap_or_default();
+        let text: String = interaction.places().map(|(_, text)| text.expose()).collect();
+        Entry {
+            id: format!("verdict/{bot}/{}/{id}{suffix}", direction.as_str()),
+            bot: bot.clone(),
+            at: interaction.received_at,
+            body: Body::Verdict(Box::new(VerdictRecord {
+                direction: *direction,
+                speaker: identity.speaker.map(String::from),
+                conversation: identity.conversation.map(String::from),
+                in_reply_to: interaction.in_reply_to.clone(),
+                bytes: interaction.total_bytes(),
+                digest: self.parts.sealer.keyed_hash(&context("text", bot), &text),
+                text: keep.then(|| outcome.masked.clone()),
+                verdict,
+            })),
+        }
+    }
+}
+
+fn set_verdict(entry: &mut Entry, verdict: &Verdict) {
+    if let Body::Verdict(record) = &mut entry.body {
+        record.verdict = Verdict { text: None, ..verdict.clone() };
+    }
+}
+
+/// Turns a verdict into a block because something that must not be missing is.
+fn block(verdict: &mut Verdict, policy: &Policy, reason: &str) {
+    verdict.decision = Decision::Block;
+    verdict.reasons.push(reason.to_owned());
+    verdict.text = None;
+    verdict.retry_after_s = None;
+    verdict.reply = Some(policy.document().replies.refusal.clone());
+}
+
+/// The memory of verdicts was away: the same id might get a second verdict.
+fn store_gap() -> Check {
+    Check {
+        stage: StageName::verdicts(),
+        version: None,
+        status: Status::Gap,
+        why: None,
+        cause: Some(Cause::Dependency),
+        effect: Some(Effect::Pass),
+        mode: None,
+        coverage: None,
+        took_us: 0,
+        measures: Measures::default(),
+    }
+}
+
+fn count(verdict: &Verdict, took: Duration) {
+    let bot = verdict.policy.bot.to_string();
+    metrics::counter!(
+        "portcullis_verdicts_total",
+        "bot" => bot,
+        "decision" => verdict.decision.as_str(),
+    )
+    .increment(1);
+    metrics::histogram!("portcullis_check_seconds").record(took.as_secs_f64());
+}

@@ -1,0 +1,310 @@
+//! The policies in force, by bot: read from a folder or watched in a bucket, swapped whole. A broken
+//! document keeps the old one and says why; a bot whose documents were never valid gets a problem, never
+//! the defaults.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use futures::StreamExt;
+use portcullis_bus::{Kv, KvError, KvEvent, KvRecord};
+use portcullis_core::BotId;
+use portcullis_policy::Policy;
+
+use crate::problem::Problem;
+
+/// How often a folder is looked at. Polling also sees the symbolic links that Kubernetes swaps.
+const LOOK: Duration = Duration::from_secs(1);
+
+#[derive(Clone)]
+enum Standing {
+    Valid(Arc<Policy>),
+    NeverValid,
+}
+
+/// What bots without a document get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strangers {
+    /// They are not known; but `default` always is, with the built-in policy.
+    Refused,
+    /// The built-in policy: for commands that check for any bot.
+    BuiltIn,
+}
+
+/// The policies in force. Cheap to clone; all clones see a change at once.
+#[derive(Clone)]
+pub struct Policies {
+    by_bot: Arc<ArcSwap<HashMap<BotId, Standing>>>,
+    strangers: Strangers,
+    default: Arc<Policy>,
+}
+
+impl Policies {
+    /// The built-in policy for `default`, and nothing else yet.
+    pub fn new(strangers: Strangers) -> Self {
+        Self {
+            by_bot: Arc::default(),
+            strangers,
+            default: Arc::new(Policy::built_in(&BotId::fallback())),
+        }
+    }
+
+    /// Changes what bots without a document of their own get.
+    #[must_use]
+    pub fn with_default(mut self, change: impl FnOnce(Policy) -> Policy) -> Self {
+        self.default = Arc::new(change((*self.default).clone()));
+        self
+    }
+
+    /// Puts a policy in force.
+    pub fn set(&self, policy: Policy) {
+        let policy = Arc::new(policy);
+        self.change(|map| {
+            map.insert(policy.stamp().bot.clone(), Standing::Valid(policy.clone()));
+        });
+    }
+
+    /// Knows a bot that has no document: it gets the built-in policy.
+    pub fn know(&self, bot: &BotId) {
+        let default = Arc::new(Policy::built_in(bot));
+        self.change(|map| {
+            map.entry(bot.clone()).or_insert_with(|| Standing::Valid(default.clone()));
+        });
+    }
+
+    /// The policy to pin for a message.
+    ///
+    /// # Errors
+    /// 404 for a bot that is not known, 503 for one whose document was never valid.
+    pub fn pin(&self, bot: &BotId) -> Result<Arc<Policy>, Problem> {
+        match self.by_bot.load().get(bot) {
+            Some(Standing::Valid(policy)) => Ok(policy.clone()),
+            Some(Standing::NeverValid) => {
+                Err(Problem::no_policy("its document is broken and there is no earlier valid one"))
+            }
+            None if *bot == BotId::fallback() => Ok(self.default.clone()),
+            None if self.strangers == Strangers::BuiltIn => Ok(self.default.clone()),
+            None => Err(Problem::unknown_bot(
+                "give it a policy document (an empty one takes the defaults) or an API key",
+            )
+            .field("bot")),
+        }
+    }
+
+    /// The bots that have a document.
+    pub fn bots(&self) -> Vec<BotId> {
+        self.by_bot.load().keys().cloned().collect()
+    }
+
+    /// Follows a bucket: one document a bot, under the bot's name. Returns once its snapshot was read
+    /// (`ready` is called) and the bucket was lost; the caller watches again.
+    ///
+    /// # Errors
+    /// Where the bucket is away.
+    pub async fn follow_bucket(&self, kv: &dyn Kv, ready: impl Fn()) -> Result<(), KvError> {
+        let mut events = kv.watch().await?;
+        while let Some(event) = events.next().await {
+            match event {
+                KvEvent::Snapshot => ready(),
+                KvEvent::Gone { key } => {
+                    if let Ok(bot) = BotId::parse(&key) {
+                        tracing::info!(bot = %bot, "policy removed");
+                        self.change(|map| {
+                            map.remove(&bot);
+                        });
+                    }
+                }
+                KvEvent::Put { key, record } => match BotId::parse(&key) {
+                    Ok(bot) => self.take_revision(kv, &bot, &record).await,
+                    Err(_) => {
+                        tracing::warn!("a key of the policy bucket is not a bot; it is left out")
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a new revision; a broken one keeps what is in force, and where nothing is, the kept revisions
+    /// are walked back to the last valid one.
+    async fn take_revision(&self, kv: &dyn Kv, bot: &BotId, record: &KvRecord) {
+        if self.take(bot, &record.revision.to_string(), &record.value) {
+            return;
+        }
+        if matches!(self.by_bot.load().get(bot), Some(Standing::Valid(_))) {
+            return;
+        }
+        for earlier in kv.history(bot.as_str()).await.unwrap_or_default() {
+            if earlier.revision < record.revision
+                && self.take(bot, &earlier.revision.to_string(), &earlier.value)
+            {
+                tracing::warn!(bot = %bot, revision = earlier.revision, "an earlier policy is in force");
+                return;
+            }
+        }
+    }
+
+    /// Reads a folder: one `<bot>.toml` a bot.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read. Broken documents are no error here: they are logged.
+    pub fn read_folder(&self, folder: &Path) -> std::io::Result<FolderState> {
+        let mut state = FolderState { folder: folder.to_owned(), seen: HashMap::new() };
+        self.look(&mut state)?;
+        Ok(state)
+    }
+
+    /// Follows a folder; never ends by itself.
+    pub async fn follow_folder(&self, mut state: FolderState) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let policies = self.clone();
+            let looked = tokio::task::spawn_blocking(move || {
+                let looked = policies.look(&mut state);
+                (state, looked)
+            })
+            .await;
+            match looked {
+                Ok((next, looked)) => {
+                    state = next;
+                    if let Err(error) = looked {
+                        tracing::warn!(kind = ?error.kind(), "policy folder unreadable; the old policies stay");
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn look(&self, state: &mut FolderState) -> std::io::Result<()> {
+        let mut found = HashMap::new();
+        for item in std::fs::read_dir(&state.folder)? {
+            let path = item?.path();
+            if path.extension().is_none_or(|extension| extension != "toml") {
+                continue;
+            }
+            let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            match BotId::parse(name) {
+                Ok(bot) => {
+                    found.insert(bot, std::fs::read(&path)?);
+                }
+                Err(_) => tracing::warn!(path = %path.display(), "this file's name is not a bot's"),
+            }
+        }
+        for bot in state.seen.keys().filter(|bot| !found.contains_key(*bot)) {
+            tracing::info!(bot = %bot, "policy removed");
+            self.change(|map| {
+                map.remove(bot);
+            });
+        }
+        for (bot, source) in &found {
+            if state.seen.get(bot) != Some(source) {
+                self.take(bot, "file", source);
+            }
+        }
+        state.seen = found;
+        Ok(())
+    }
+
+    /// Takes a document if it is valid; otherwise says why and keeps what is in force.
+    fn take(&self, bot: &BotId, revision: &str, source: &[u8]) -> bool {
+        let parsed = match std::str::from_utf8(source) {
+            Ok(source) => Policy::parse(bot, revision, source).map_err(|error| error.to_string()),
+            Err(_) => Err("not UTF-8".to_owned()),
+        };
+        match parsed {
+            Ok(policy) => {
+                tracing::info!(bot = %bot, version = %policy.stamp().version, "policy in force");
+                self.set(policy);
+                true
+            }
+            Err(error) => {
+                tracing::error!(bot = %bot, revision, error, "policy refused; the old one stays");
+                metrics::counter!("portcullis_policy_refused_total", "bot" => bot.to_string())
+                    .increment(1);
+                self.change(|map| {
+                    map.entry(bot.clone()).or_insert(Standing::NeverValid);
+                });
+                false
+            }
+        }
+    }
+
+    fn change(&self, change: impl Fn(&mut HashMap<BotId, Standing>)) {
+        self.by_bot.rcu(|map| {
+            let mut map = HashMap::clone(map);
+            change(&mut map);
+            map
+        });
+    }
+}
+
+/// What was last seen in a folder.
+pub struct FolderState {
+    folder: PathBuf,
+    seen: HashMap<BotId, Vec<u8>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_bus::MemoryKv;
+    use portcullis_policy::Mode;
+
+    use super::*;
+
+    fn bot(name: &str) -> BotId {
+        BotId::parse(name).unwrap()
+    }
+
+    #[test]
+    fn a_broken_document_keeps_the_old_one_and_a_stranger_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("shop.toml", "version = 'a'\nmode = 'shadow'");
+        write("bank.toml", "mode = 'x'");
+        let policies = Policies::new(Strangers::Refused);
+        let mut state = policies.read_folder(folder.path()).unwrap();
+        assert_eq!(policies.pin(&bot("shop")).unwrap().document().mode, Mode::Shadow);
+        assert_eq!(policies.pin(&bot("bank")).unwrap_err().status, 503);
+        assert_eq!(policies.pin(&bot("tram")).unwrap_err().status, 404);
+        assert!(policies.pin(&BotId::fallback()).is_ok());
+
+        write("shop.toml", "version = 'b'\nmode = ");
+        write("bank.toml", "");
+        policies.look(&mut state).unwrap();
+        assert_eq!(policies.pin(&bot("shop")).unwrap().stamp().version, "a");
+        assert!(policies.pin(&bot("bank")).is_ok());
+
+        write("shop.toml", "version = 'c'");
+        policies.look(&mut state).unwrap();
+        assert_eq!(policies.pin(&bot("shop")).unwrap().stamp().version, "c");
+        std::fs::remove_file(folder.path().join("shop.toml")).unwrap();
+        policies.look(&mut state).unwrap();
+        assert_eq!(policies.pin(&bot("shop")).unwrap_err().status, 404);
+    }
+
+    #[tokio::test]
+    async fn a_start_walks_back_to_the_last_valid_revision() {
+        let kv = MemoryKv::new(64);
+        kv.put("shop", "version = 'good'".into()).await.unwrap();
+        kv.put("shop", "mode = 'x'".into()).await.unwrap();
+        kv.put("shop", "[limits".into()).await.unwrap();
+        kv.put("bank", "[limits".into()).await.unwrap();
+        let policies = Policies::new(Strangers::Refused);
+        let (ready, done) = tokio::sync::oneshot::channel();
+        let ready = std::sync::Mutex::new(Some(ready));
+        tokio::select! {
+            followed = policies.follow_bucket(&kv, || {
+                if let Some(ready) = ready.lock().unwrap().take() {
+                    ready.send(()).unwrap();
+                }
+            }) => panic!("ended: {followed:?}"),
+            done = done => done.unwrap(),
+        }
+        assert_eq!(policies.pin(&bot("shop")).unwrap().stamp().version, "good");
+        assert_eq!(policies.pin(&bot("bank")).unwrap_err().status, 503);
+    }
+}
