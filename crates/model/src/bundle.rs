@@ -162,7 +162,7 @@ impl Bundle {
         if weights.len() != 1 << manifest.features.bits || hex_sha256(weights) != part.sha256 {
             return Err(BundleError::Corrupt("weights.bin"));
         }
-        // i8::from_ne_bytes of one byte is a mere reinterpretation: no byte order is involved
+        // one byte a weight: no byte order is involved
         let weights = weights.iter().map(|byte| byte.cast_signed()).collect();
         Ok(Self { manifest, weights, digest })
     }
