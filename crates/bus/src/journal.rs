@@ -24,7 +24,7 @@ pub enum JournalError {
 
 /// One entry on its way to a reader, to be acknowledged when the reader has made it durable.
 #[async_trait]
-pub trait Delivery: Send {
+pub trait Delivery: Send + Sync {
     /// Position in the journal, rising by one with each entry of it.
     fn sequence(&self) -> u64;
     /// The entry, or why it could not be read.

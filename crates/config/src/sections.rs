@@ -142,8 +142,8 @@ impl Default for TelemetryConfig {
 
 /// What the kit of a process needs from every configuration.
 pub trait CommonConfig {
-    /// Where the process tells how it is.
-    fn health(&self) -> &HealthConfig;
+    /// Where the process tells how it is; none where another door of it does.
+    fn health(&self) -> Option<&HealthConfig>;
     /// Logs and traces.
     fn telemetry(&self) -> &TelemetryConfig;
     /// How long work in flight may take after the signal to stop.
@@ -201,8 +201,8 @@ impl<S: Default> Default for StageConfig<S> {
 }
 
 impl<S: Default> CommonConfig for StageConfig<S> {
-    fn health(&self) -> &HealthConfig {
-        &self.health
+    fn health(&self) -> Option<&HealthConfig> {
+        Some(&self.health)
     }
 
     fn telemetry(&self) -> &TelemetryConfig {

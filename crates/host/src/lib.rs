@@ -31,9 +31,19 @@ use portcullis_config::{NatsConfig, RedisConfig, StageConfig};
 use portcullis_core::Stage;
 use portcullis_service::Kit;
 use portcullis_state_redis::{Redis, RedisOptions};
+use schemars::JsonSchema;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 
 pub use portcullis_bus_nats::Work;
+
+/// The section of a stage that counts in Redis.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Counters {
+    /// How to reach Redis.
+    pub redis: RedisConfig,
+}
 
 /// Warms a stage up, and serves it on the bus until the process is told to stop.
 ///

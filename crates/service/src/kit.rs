@@ -62,6 +62,11 @@ impl Kit {
         self.metrics.render()
     }
 
+    /// The routes `/livez`, `/readyz` and `/metrics`, for a door that tells them beside its own.
+    pub fn health_routes(&self) -> axum::Router {
+        crate::door::routes(self.health.clone(), self.metrics.clone())
+    }
+
     /// Leaves work for when every task has ended: flush and close what they used. What was left last runs
     /// first, since it may use what was there before it.
     pub fn on_drain(
@@ -74,9 +79,5 @@ impl Kit {
 
     pub(crate) fn next_drain(&self) -> Option<Drain> {
         self.drains.lock().unwrap_or_else(PoisonError::into_inner).pop()
-    }
-
-    pub(crate) fn metrics_handle(&self) -> PrometheusHandle {
-        self.metrics.clone()
     }
 }

@@ -116,7 +116,7 @@ fn try_main<C: CommonConfig>(
         .build()
         .context("runtime")?;
     let kit = Kit::new(name, telemetry.metrics_handle());
-    let (listen, grace) = (config.health().listen, config.grace());
+    let (listen, grace) = (config.health().map(|health| health.listen), config.grace());
     let ended = runtime.block_on(async {
         let signals = Signals::new().context("signals")?;
         let start = start(kit.clone(), config);
@@ -129,22 +129,23 @@ fn try_main<C: CommonConfig>(
 /// Start, life and drain of a process.
 pub(crate) async fn live(
     kit: &Kit,
-    listen: SocketAddr,
+    listen: Option<SocketAddr>,
     grace: Duration,
     signals: Option<Signals>,
     start: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
-    let listener = door::bind(listen).await?;
-    let address = listener.local_addr().context("health.listen")?;
-    tracing::info!(%address, "health door open");
     let closed = CancellationToken::new();
     // Tasks of their own: the door answers, and signals are heard, until the drain is over.
     let outer = Tasks::new(kit.shutdown().clone());
-    let routes = door::routes(kit.health().clone(), kit.metrics_handle());
-    let serving = axum::serve(listener, routes)
-        .with_graceful_shutdown(closed.clone().cancelled_owned())
-        .into_future();
-    outer.vital("health-door", async move { Ok(serving.await?) });
+    if let Some(listen) = listen {
+        let listener = door::bind(listen).await?;
+        let address = listener.local_addr().context("health.listen")?;
+        tracing::info!(%address, "health door open");
+        let serving = axum::serve(listener, kit.health_routes())
+            .with_graceful_shutdown(closed.clone().cancelled_owned())
+            .into_future();
+        outer.vital("health-door", async move { Ok(serving.await?) });
+    }
     if let Some(signals) = signals {
         let (closed, shutdown) = (closed.clone(), kit.shutdown().clone());
         outer.spawn("signals", async move {

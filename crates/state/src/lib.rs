@@ -10,6 +10,7 @@ mod hex;
 mod limiter;
 mod memory_conversations;
 mod memory_limiter;
+pub mod rules;
 mod seal;
 
 pub use conversations::{

@@ -12,6 +12,7 @@ mod error;
 mod journal;
 mod ledger;
 mod search;
+pub mod start;
 
 #[cfg(test)]
 mod tests;

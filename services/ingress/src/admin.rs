@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use crate::request::RequestText;
 
 /// The author of orders that come through these doors.
-const AUTHOR: &str = "admin";
+const AUTHOR: &str = "operator";
 
 /// An operator's command.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -6,18 +6,23 @@
 
 pub mod admin;
 pub mod auth;
+pub mod config;
 pub mod control;
 pub mod doors;
 mod gateway;
 mod holding;
+pub mod house;
 mod once;
 pub mod policies;
 mod problem;
 mod read;
 pub mod request;
+mod stand_in;
+pub mod start;
 mod throttles;
 
 pub use gateway::{Gateway, Parts, Throttling};
 pub use holding::{CheckState, Resolve};
 pub use problem::Problem;
 pub use read::json;
+pub use stand_in::StandIn;

@@ -1,4 +1,4 @@
-//! The stage's section of a policy. The comments here are the manual.
+//! The settings of the stage rate-limit: its section of a policy. The comments here are the manual.
 
 use std::collections::HashSet;
 use std::time::Duration;

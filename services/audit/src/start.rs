@@ -1,0 +1,96 @@
+//! Audit as a process of its own: carries the journal on the bus into a ledger on this machine's disk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use portcullis_bus::JournalError;
+use portcullis_bus_nats::NatsJournal;
+use portcullis_config::{CommonConfig, HealthConfig, NatsConfig, TelemetryConfig};
+use portcullis_service::Kit;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Auditor, AuditorOptions, Dead, DeadLetter, Ledger, LedgerOptions};
+
+/// How long the bus may take to store something.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The configuration of audit.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The folder of the record: audit/ in it is the record itself, index/ can be rebuilt from it. One
+    /// process alone may write to it.
+    pub data: PathBuf,
+    /// How long work in flight may take after the signal to stop, in milliseconds.
+    pub grace_ms: u64,
+    /// How to reach NATS.
+    pub nats: NatsConfig,
+    /// Where the process tells how it is: /livez, /readyz and /metrics.
+    pub health: HealthConfig,
+    /// Logs and traces. Neither ever holds the text of a message.
+    pub telemetry: TelemetryConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: "./portcullis-data".into(),
+            grace_ms: 10_000,
+            nats: NatsConfig::default(),
+            health: HealthConfig::default(),
+            telemetry: TelemetryConfig::default(),
+        }
+    }
+}
+
+impl CommonConfig for Config {
+    fn health(&self) -> Option<&HealthConfig> {
+        Some(&self.health)
+    }
+
+    fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
+    }
+
+    fn grace(&self) -> Duration {
+        Duration::from_millis(self.grace_ms)
+    }
+}
+
+/// Starts audit on the bus.
+///
+/// # Errors
+/// Where the ledger cannot be opened or the bus refuses us.
+pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
+    let (bus, record) = (kit.health().condition("bus"), kit.health().condition("ledger"));
+    let data = config.data.clone();
+    let opened = tokio::task::spawn_blocking(move || Ledger::open(&data, LedgerOptions::default()));
+    let (ledger, report) =
+        opened.await?.with_context(|| format!("data: {}", config.data.display()))?;
+    tracing::info!(?report, "ledger open");
+    record.met();
+    let client = portcullis_host::nats(&config.nats, kit.name()).await?;
+    bus.met();
+    let journal = Arc::new(NatsJournal::new(client.clone(), PATIENCE));
+    let dead = OnTheBus(portcullis_bus_nats::Dead::new(client.clone(), PATIENCE));
+    let options = AuditorOptions::default();
+    let auditor = Auditor::new(journal, Arc::new(ledger), Arc::new(dead), options);
+    let shutdown = kit.shutdown().clone();
+    kit.tasks().vital("auditor", async move { Ok(auditor.run(shutdown).await?) });
+    portcullis_host::close_at_the_end(&kit, client);
+    Ok(())
+}
+
+/// Entries that could not be read go to the stream `DEAD`.
+struct OnTheBus(portcullis_bus_nats::Dead);
+
+#[async_trait]
+impl Dead for OnTheBus {
+    async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), JournalError> {
+        self.0.write("audit", letter.sequence, letter.raw, letter.why).await
+    }
+}

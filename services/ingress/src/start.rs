@@ -1,0 +1,162 @@
+//! Ingress as a process of its own: every port on the bus, state on Redis.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use portcullis_bus::{Caller, Kv, Recorder};
+use portcullis_bus_nats::{Client, NatsHeld, NatsJournal, NatsKv, NatsOutbox, Remote, subjects};
+use portcullis_core::{Clock, SystemClock};
+use portcullis_pipeline::{MaskHash, Pipeline};
+use portcullis_service::Kit;
+use portcullis_state::{Conversations, ConversationsOptions, Sealer};
+use portcullis_state_redis::RedisConversations;
+use tokio::net::TcpListener;
+
+use crate::auth::Keys;
+use crate::config::Config;
+use crate::control::Control;
+use crate::doors;
+use crate::doors::http::Door;
+use crate::gateway::{Gateway, Parts};
+use crate::house::{self, PolicySource};
+use crate::policies::{Policies, Strangers};
+use crate::stand_in::StandIn;
+
+/// How long a store on the bus may take for what is not in a message's own budget.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Submitted messages in work at once.
+const SUBMITTED: usize = 64;
+
+/// Starts ingress on the bus.
+///
+/// # Errors
+/// Where the configuration cannot be used, the bus refuses us, or an address is taken.
+pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
+    let keys = config.keys()?;
+    let sealer = Arc::new(config.sealer()?);
+    let bus = kit.health().condition("bus");
+    let client = portcullis_host::nats(&config.nats, kit.name()).await?;
+    bus.met();
+    let redis = portcullis_host::redis(&config.redis)?;
+    let conversations = RedisConversations::new(redis, ConversationsOptions::default());
+    let ports = Ports {
+        caller: Arc::new(Remote::new(client.clone())),
+        conversations: Arc::new(conversations),
+        client: client.clone(),
+        sealer,
+    };
+    let gateway = on_the_bus(&kit, &config, &keys, ports).await?;
+    open_http(&kit, &config, keys, gateway.clone()).await?;
+    open_nats(&kit, &config, gateway, client.clone());
+    portcullis_host::close_at_the_end(&kit, client);
+    Ok(())
+}
+
+/// What differs between ingress alone and every stage in one process, both on the bus.
+pub struct Ports {
+    /// Asks the stages.
+    pub caller: Arc<dyn Caller>,
+    /// Remembers conversations.
+    pub conversations: Arc<dyn Conversations>,
+    /// The bus.
+    pub client: Client,
+    /// Seals and hashes.
+    pub sealer: Arc<Sealer>,
+}
+
+/// A gateway with every port on the bus, and the house's work for it.
+///
+/// # Errors
+/// Where a stream or bucket is missing, or the spool cannot be opened.
+pub async fn on_the_bus(
+    kit: &Kit,
+    config: &Config,
+    keys: &Keys,
+    ports: Ports,
+) -> anyhow::Result<Gateway> {
+    let Ports { caller, conversations, client, sealer } = ports;
+    let bucket = async |name| -> anyhow::Result<Arc<dyn Kv>> {
+        let kv = NatsKv::open(client.clone(), name).await;
+        let kv: Arc<dyn Kv> = Arc::new(kv.with_context(|| format!("bucket {name}"))?);
+        Ok(kv)
+    };
+    let control_kv = bucket(subjects::CONTROL_BUCKET).await?;
+    let verdicts = bucket(subjects::VERDICTS_BUCKET).await?;
+    let policies = Policies::new(Strangers::Refused);
+    for bot in keys.bots() {
+        policies.know(bot);
+    }
+    let source = match &config.policies {
+        Some(folder) => {
+            let read = policies.read_folder(folder);
+            PolicySource::Folder(read.with_context(|| format!("policies: {}", folder.display()))?)
+        }
+        None => PolicySource::Bucket(bucket(subjects::POLICY_BUCKET).await?),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let recorder = Recorder::new(Arc::new(NatsJournal::new(client.clone(), PATIENCE)));
+    let folder = config.spool_folder();
+    let recorder = recorder
+        .with_spool(&folder, config.spool.max_bytes)
+        .with_context(|| format!("spool.folder: {}", folder.display()))?;
+    let control = Control::new();
+    let gateway = Gateway::new(Parts {
+        pipeline: pipeline(caller, &sealer, &clock),
+        policies: policies.clone(),
+        control: control.clone(),
+        control_kv: control_kv.clone(),
+        conversations,
+        verdicts,
+        held: Arc::new(NatsHeld::new(client.clone(), PATIENCE)),
+        outbox: Arc::new(NatsOutbox::new(client, PATIENCE)),
+        recorder: Some(recorder.clone()),
+        sealer,
+        clock,
+    });
+    house::keep(kit, &gateway, (policies, source), (control, control_kv), recorder);
+    Ok(gateway)
+}
+
+/// A pipeline that asks `caller`, with the stand-in of ingress.
+pub fn pipeline(caller: Arc<dyn Caller>, sealer: &Arc<Sealer>, clock: &Arc<dyn Clock>) -> Pipeline {
+    let hashing = sealer.clone();
+    let hash: Arc<MaskHash> =
+        Arc::new(move |value| hashing.keyed_hash("mask", value).chars().take(12).collect());
+    Pipeline::new(caller, Arc::new(StandIn::new(clock.clone())), hash, clock.clone())
+}
+
+/// Opens the HTTP door, which also tells how the process is. Returns its address.
+///
+/// # Errors
+/// Where the address is taken.
+pub async fn open_http(
+    kit: &Kit,
+    config: &Config,
+    keys: Keys,
+    gateway: Gateway,
+) -> anyhow::Result<std::net::SocketAddr> {
+    let listen = config.http.listen;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("http.listen: {listen}"))?;
+    let address = listener.local_addr()?;
+    let door = Door::new(gateway, keys, config.seats, config.text_bytes);
+    let routes = door.routes().merge(kit.health_routes());
+    let shutdown = kit.shutdown().clone();
+    kit.tasks().vital("http-door", async move {
+        let serving = axum::serve(listener, routes);
+        Ok(serving.with_graceful_shutdown(shutdown.cancelled_owned()).await?)
+    });
+    tracing::info!(%address, "http door open");
+    Ok(address)
+}
+
+/// Opens the doors on NATS: request-reply, the durable queue, and the operators'.
+pub fn open_nats(kit: &Kit, config: &Config, gateway: Gateway, client: Client) {
+    let shutdown = || kit.shutdown().clone();
+    let bots = doors::nats::serve_bots(client.clone(), gateway.clone(), config.seats, shutdown());
+    kit.tasks().vital("nats-door", async move { Ok(bots.await?) });
+    let operators = doors::nats::serve_operators(client.clone(), gateway.clone(), shutdown());
+    kit.tasks().vital("operators-door", async move { Ok(operators.await?) });
+    kit.tasks().spawn("submit-door", doors::submit::serve(client, gateway, SUBMITTED, shutdown()));
+}
