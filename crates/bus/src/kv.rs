@@ -1,6 +1,6 @@
 //! The port for what operators set: a small watched key-value bucket, and its form in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -78,12 +78,15 @@ pub struct MemoryKv {
     inner: Arc<Mutex<Memory>>,
     changes: broadcast::Sender<KvEvent>,
     keep: usize,
+    capacity: usize,
 }
 
 #[derive(Default)]
 struct Memory {
     /// Newest last; `None` is a removal.
     values: BTreeMap<String, Vec<(u64, Option<Bytes>)>>,
+    /// Keys in the order in which they were first set; only where there is a capacity.
+    order: VecDeque<String>,
     revision: u64,
 }
 
@@ -91,7 +94,14 @@ impl MemoryKv {
     /// An empty bucket that keeps `keep` revisions of each key (at least one).
     pub fn new(keep: usize) -> Self {
         let (changes, _) = broadcast::channel(1024);
-        Self { inner: Arc::default(), changes, keep: keep.max(1) }
+        Self { inner: Arc::default(), changes, keep: keep.max(1), capacity: usize::MAX }
+    }
+
+    /// Holds at most so many keys: past it the one that was set first is forgotten.
+    #[must_use]
+    pub fn with_capacity(mut self, keys: usize) -> Self {
+        self.capacity = keys.max(1);
+        self
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Memory> {
@@ -110,6 +120,17 @@ impl MemoryKv {
         kept.push((revision, value.clone()));
         let surplus = kept.len().saturating_sub(self.keep);
         kept.drain(..surplus);
+        let is_new = kept.len() == 1 && surplus == 0;
+        if self.capacity < usize::MAX && is_new {
+            memory.order.push_back(key.to_owned());
+            if memory.order.len() > self.capacity
+                && let Some(oldest) = memory.order.pop_front()
+            {
+                memory.values.remove(&oldest);
+                // Nobody watches a bucket with a capacity; were it watched, this would be news.
+                let _ = self.changes.send(KvEvent::Gone { key: oldest });
+            }
+        }
         // A send without a watcher is no error. Sent under the lock, so that a new watcher sees each
         // change once: in its snapshot or after it.
         let key = key.to_owned();
@@ -203,6 +224,16 @@ mod tests {
         assert!(matches!(events.next().await, Some(KvEvent::Put { key, .. }) if key == "a.x"));
         assert_eq!(events.next().await, Some(KvEvent::Snapshot));
         assert_eq!(events.next().await, Some(KvEvent::Gone { key: "a.x".into() }));
+    }
+
+    #[tokio::test]
+    async fn past_its_capacity_the_first_key_is_forgotten() {
+        let kv = MemoryKv::new(1).with_capacity(2);
+        for key in ["a", "b", "b", "c"] {
+            kv.put(key, "1".into()).await.unwrap();
+        }
+        assert_eq!(kv.get("a").await, Ok(None));
+        assert!(kv.get("b").await.unwrap().is_some() && kv.get("c").await.unwrap().is_some());
     }
 
     #[tokio::test]

@@ -7,9 +7,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use portcullis_core::{Ask, Report, Stage, StageName};
+use tokio::runtime::RuntimeFlavor;
 use tokio::sync::Semaphore;
 
 use crate::{CallError, Caller};
+
+/// Past this many bytes a text is looked at on a thread that serves nobody else meanwhile.
+const LONG: usize = 16 * 1024;
 
 /// A stage with a bounded number of seats: without a free one the answer is `busy` at once, a panic is
 /// answered as `panicked`, and an answer after the budget as `late`. Both the in-process caller and the
@@ -85,6 +89,14 @@ impl Local {
 #[async_trait]
 impl Caller for Local {
     async fn call(&self, stage: &StageName, ask: &Ask) -> Result<Report, CallError> {
-        self.0.get(stage).ok_or(CallError::Absent)?.ask(ask).await
+        let seats = self.0.get(stage).ok_or(CallError::Absent)?;
+        let runtime = tokio::runtime::Handle::current();
+        let many_threads = runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
+        if many_threads && ask.total_bytes() > LONG {
+            // Long work on the CPU must not keep short messages waiting behind it.
+            tokio::task::block_in_place(|| runtime.block_on(seats.ask(ask)))
+        } else {
+            seats.ask(ask).await
+        }
     }
 }

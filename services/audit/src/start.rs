@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use portcullis_bus::JournalError;
-use portcullis_bus_nats::NatsJournal;
+use portcullis_bus_nats::{Client, NatsJournal};
 use portcullis_config::{CommonConfig, HealthConfig, NatsConfig, TelemetryConfig};
 use portcullis_service::Kit;
 use schemars::JsonSchema;
@@ -76,7 +76,7 @@ pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
     let client = portcullis_host::nats(&config.nats, kit.name()).await?;
     bus.met();
     let journal = Arc::new(NatsJournal::new(client.clone(), PATIENCE));
-    let dead = OnTheBus(portcullis_bus_nats::Dead::new(client.clone(), PATIENCE));
+    let dead = OnTheBus::new(client.clone(), PATIENCE);
     let options = AuditorOptions::default();
     let auditor = Auditor::new(journal, Arc::new(ledger), Arc::new(dead), options);
     let shutdown = kit.shutdown().clone();
@@ -86,7 +86,14 @@ pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
 }
 
 /// Entries that could not be read go to the stream `DEAD`.
-struct OnTheBus(portcullis_bus_nats::Dead);
+pub struct OnTheBus(portcullis_bus_nats::Dead);
+
+impl OnTheBus {
+    /// Writes that give up after `patience`.
+    pub fn new(client: Client, patience: Duration) -> Self {
+        Self(portcullis_bus_nats::Dead::new(client, patience))
+    }
+}
 
 #[async_trait]
 impl Dead for OnTheBus {
