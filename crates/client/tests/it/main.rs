@@ -1,10 +1,6 @@
 //! The clients against stand-ins of the doors: a small HTTP server, and a real nats-server.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "tests: a panic is a failed test with its place"
-)]
+#![expect(clippy::unwrap_used, reason = "tests: a panic is a failed test with its place")]
 
 mod guard;
 mod http;
