@@ -12,6 +12,8 @@ use portcullis_core::{
 };
 use portcullis_policy::{Call, Mode, OnGap, Plan, Policy, StepName, judge, rewritten};
 
+use tracing::Instrument;
+
 use crate::ask::{Question, Sofar};
 use crate::edits::{self, MaskHash};
 use crate::examine::examine;
@@ -41,7 +43,7 @@ pub struct Given<'a> {
     /// Revision of the orders that were looked at.
     pub control_version: String,
     /// Keyed hashes for stages that read who it is.
-    pub identity: Identity,
+    pub identity: &'a Identity,
     /// What is known of the conversation.
     pub memory: Memory<'a>,
     /// When the message was received.
@@ -112,7 +114,7 @@ impl Pipeline {
         } else {
             let deadline = given.since + plan.total_for(size.bytes);
             let memory = (given.memory, deadline);
-            self.walk(interaction, &given.identity, size, policy, plan, memory, &mut walk).await;
+            self.walk(interaction, given.identity, size, policy, plan, memory, &mut walk).await;
         }
         let outcome = walk.finish(interaction, policy, &*self.hash);
         let took = self.clock.instant().saturating_duration_since(given.since);
@@ -165,7 +167,14 @@ impl Pipeline {
                 };
                 let answers = join_all(asked.iter().map(|call| {
                     let own = Instant::now() + call.timeout_for(size.bytes);
-                    self.ask(call, Question::new(call, &sofar, Budget::until(own.min(deadline))))
+                    let question = Question::new(call, &sofar, Budget::until(own.min(deadline)));
+                    let span = tracing::info_span!(
+                        "ask",
+                        otel.kind = "client",
+                        stage = call.stage.as_str(),
+                        gap = tracing::field::Empty,
+                    );
+                    self.ask(call, question).instrument(span)
                 }));
                 let gate_end = Instant::now() + Duration::from_millis(25);
                 let (answers, loaded) =
@@ -207,6 +216,9 @@ impl Pipeline {
             if let Ok(report) = self.stand_in.call(&call.stage, &question).await {
                 answer = Ok(report);
             }
+        }
+        if let Err(error) = &answer {
+            tracing::Span::current().record("gap", Cause::from(*error).as_str());
         }
         Answer { took: began.elapsed(), result: answer, question, stood_in }
     }

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::control::{self, Order, Scope};
 use crate::gateway::Gateway;
 use crate::holding::{Resolve, away};
-use crate::problem::Problem;
-use crate::request::RequestText;
+use portcullis_door::Problem;
+use portcullis_door::request::RequestText;
 
 /// The author of orders that come through these doors.
 const AUTHOR: &str = "operator";

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::auth::{BotKeys, KeyHash, Keys};
+use portcullis_door::auth::{BotKeys, KeyHash, Keys};
 
 /// The configuration of ingress.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

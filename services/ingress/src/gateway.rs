@@ -14,13 +14,13 @@ use portcullis_policy::{KeepText, OnGap, Policy};
 use portcullis_state::{ConversationUpdate, Conversations, Sealer};
 use tracing::Instrument;
 
-use crate::auth::Access;
 use crate::control::{Control, context};
 use crate::once::{First, Once, Remembered};
 use crate::policies::Policies;
-use crate::problem::Problem;
-use crate::request::CheckRequest;
 use crate::throttles::Throttles;
+use portcullis_door::Problem;
+use portcullis_door::auth::Access;
+use portcullis_door::request::CheckRequest;
 
 /// Time for storing what a message taught, after its verdict was decided.
 const STATE_BUDGET: Duration = Duration::from_millis(25);
@@ -151,18 +151,19 @@ impl Gateway {
                 Ok(Err(_)) | Err(_) => memory_gap = true,
             }
         }
-        let mut outcome = self.run(&interaction, &policy, since).await;
+        let identity = self.identity(&interaction);
+        let mut outcome = self.run(&interaction, &identity, &policy, since).await;
         if memory_gap {
             outcome.verdict.receipt.push(store_gap());
         }
         if outcome.verdict.decision == Decision::Throttle && throttling == Throttling::AskAgain {
-            return Ok(self.throttled(&interaction, &policy, outcome).await);
+            return Ok(self.throttled(&interaction, &identity, &policy, outcome).await);
         }
         let held = outcome.verdict.decision == Decision::Hold;
-        if held && self.hold(&interaction, &policy, &outcome).await.is_err() {
+        if held && self.hold(&interaction, &identity, &policy, &outcome).await.is_err() {
             block(&mut outcome.verdict, &policy, "gap.held.away");
         }
-        let mut entry = self.entry(&interaction, &policy, &outcome, None);
+        let mut entry = self.entry(&interaction, &identity, &policy, &outcome, None);
         // Who is held is asked for later by id, whoever made the id.
         if digest.is_some() || held {
             let digest = digest.unwrap_or_else(|| self.once.digest(&interaction));
@@ -180,7 +181,7 @@ impl Gateway {
                 Ok(Err(_)) | Err(_) => {}
             }
         }
-        let learning = self.learn(&interaction, &outcome);
+        let learning = self.learn(&interaction, &identity, &outcome);
         let recording = self.record(&entry, &policy);
         let (recorded, ()) = tokio::join!(recording, learning);
         match recorded {
@@ -218,14 +219,20 @@ impl Gateway {
         Ok(known.verdict)
     }
 
-    async fn run(&self, interaction: &Interaction, policy: &Policy, since: Instant) -> Outcome {
+    async fn run(
+        &self,
+        interaction: &Interaction,
+        identity: &Identity,
+        policy: &Policy,
+        since: Instant,
+    ) -> Outcome {
         let Parts { control, sealer, clock, pipeline, .. } = &*self.parts;
         let given = Given {
             policy,
             control: control.findings(interaction, sealer, clock.now()),
             control_version: control.version(),
-            identity: self.identity(interaction),
-            memory: Box::pin(self.known(interaction)),
+            identity,
+            memory: Box::pin(self.known(interaction, identity)),
             since,
             trace_id: portcullis_telemetry::current_trace_id(),
         };
@@ -233,7 +240,7 @@ impl Gateway {
     }
 
     /// Keyed hashes in the place of names.
-    pub(crate) fn identity(&self, interaction: &Interaction) -> Identity {
+    fn identity(&self, interaction: &Interaction) -> Identity {
         let sealer = &self.parts.sealer;
         let hash =
             |what: &str, name: &str| sealer.keyed_hash(&context(what, &interaction.bot), name);
@@ -249,17 +256,15 @@ impl Gateway {
         }
     }
 
-    async fn known(&self, interaction: &Interaction) -> Result<Known, Cause> {
-        let Some(key) = self.identity(interaction).conversation else {
-            return Ok(Known::default());
-        };
+    async fn known(&self, interaction: &Interaction, who: &Identity) -> Result<Known, Cause> {
+        let Some(key) = &who.conversation else { return Ok(Known::default()) };
         let loaded = self.parts.conversations.begin(&interaction.bot, key.as_str()).await;
         loaded.map(Known::from).map_err(|_| Cause::Dependency)
     }
 
     /// Stores what a message taught. What was not let in teaches no values.
-    async fn learn(&self, interaction: &Interaction, outcome: &Outcome) {
-        let Some(key) = self.identity(interaction).conversation else { return };
+    async fn learn(&self, interaction: &Interaction, who: &Identity, outcome: &Outcome) {
+        let Some(key) = &who.conversation else { return };
         let mut learned = outcome.learned.clone();
         if !outcome.verdict.decision.forwards() {
             learned.values.clear();
@@ -283,16 +288,16 @@ impl Gateway {
     async fn throttled(
         &self,
         interaction: &Interaction,
+        who: &Identity,
         policy: &Policy,
         outcome: Outcome,
     ) -> Verdict {
         let now = self.parts.clock.now();
-        let speaker = self.identity(interaction).speaker;
-        let speaker = speaker.as_ref().map(SpeakerId::as_str);
+        let speaker = who.speaker.as_ref().map(SpeakerId::as_str);
         let mut verdict = outcome.verdict.clone();
         verdict.recorded = Recorded::Summary;
         if self.throttles.count(&interaction.bot, speaker, now) {
-            let entry = self.entry(interaction, policy, &outcome, Some(now.as_millisecond()));
+            let entry = self.entry(interaction, who, policy, &outcome, Some(now.as_millisecond()));
             match self.record(&entry, policy).await {
                 Ok(recorded) => verdict.recorded = recorded,
                 Err(()) if policy.document().on_journal_gap == OnGap::Pass => {}
@@ -315,12 +320,12 @@ impl Gateway {
     fn entry(
         &self,
         interaction: &Interaction,
+        who: &Identity,
         policy: &Policy,
         outcome: &Outcome,
         throttled_at: Option<i64>,
     ) -> Entry {
         let Interaction { bot, direction, id, .. } = interaction;
-        let identity = self.identity(interaction);
         let keep = outcome.cleaned && policy.document().keep_text == KeepText::Masked;
         let verdict = Verdict {
             text: None,
@@ -336,8 +341,8 @@ impl Gateway {
             at: interaction.received_at,
             body: Body::Verdict(Box::new(VerdictRecord {
                 direction: *direction,
-                speaker: identity.speaker.map(String::from),
-                conversation: identity.conversation.map(String::from),
+                speaker: who.speaker.clone().map(String::from),
+                conversation: who.conversation.clone().map(String::from),
                 in_reply_to: interaction.in_reply_to.clone(),
                 bytes: interaction.total_bytes(),
                 digest: self.parts.sealer.keyed_hash(&context("text", bot), &text),

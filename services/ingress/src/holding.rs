@@ -8,13 +8,13 @@ use portcullis_core::{
     Body, BotId, Decision, Direction, Entry, HeldCase, Interaction, MessageId, Resolution,
     ResolutionRecord, Text, Verdict,
 };
-use portcullis_pipeline::Outcome;
+use portcullis_pipeline::{Identity, Outcome};
 use portcullis_policy::Policy;
 use serde::Serialize;
 
 use crate::gateway::Gateway;
 use crate::once;
-use crate::problem::Problem;
+use portcullis_door::Problem;
 
 /// Time for keeping a case before the verdict that says so is given.
 const HOLD_BUDGET: Duration = Duration::from_millis(200);
@@ -54,6 +54,7 @@ impl Gateway {
     pub(crate) async fn hold(
         &self,
         interaction: &Interaction,
+        who: &Identity,
         policy: &Policy,
         outcome: &Outcome,
     ) -> Result<(), ()> {
@@ -61,14 +62,13 @@ impl Gateway {
         let now = parts.clock.now();
         let wait =
             SignedDuration::from_secs(i64::try_from(policy.document().hold_s).unwrap_or(i64::MAX));
-        let identity = self.identity(interaction);
         let case = HeldCase {
             bot: interaction.bot.clone(),
             direction: interaction.direction,
             verdict: outcome.verdict.clone(),
             text: outcome.masked.clone(),
-            speaker: identity.speaker.map(String::from),
-            conversation: identity.conversation.map(String::from),
+            speaker: who.speaker.clone().map(String::from),
+            conversation: who.conversation.clone().map(String::from),
             held_at: now,
             expires_at: now + wait,
         };

@@ -5,7 +5,6 @@
 //! through [`portcullis_pipeline::Pipeline`] and learn only what the plan lets them read.
 
 pub mod admin;
-pub mod auth;
 pub mod config;
 pub mod control;
 pub mod doors;
@@ -14,15 +13,11 @@ mod holding;
 pub mod house;
 mod once;
 pub mod policies;
-mod problem;
-mod read;
-pub mod request;
 mod stand_in;
 pub mod start;
 mod throttles;
 
 pub use gateway::{Gateway, Parts, Throttling};
 pub use holding::{CheckState, Resolve};
-pub use problem::Problem;
-pub use read::json;
+pub use portcullis_door::{Problem, auth, json, request};
 pub use stand_in::StandIn;

@@ -8,7 +8,7 @@ use portcullis_state::Sealer;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::problem::Problem;
+use portcullis_door::Problem;
 
 /// What is remembered of an id.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use portcullis_bus::{Kv, KvError, KvEvent, KvRecord};
 use portcullis_core::BotId;
 use portcullis_policy::Policy;
 
-use crate::problem::Problem;
+use portcullis_door::Problem;
 
 /// How often a folder is looked at. Polling also sees the symbolic links that Kubernetes swaps.
 const LOOK: Duration = Duration::from_secs(1);

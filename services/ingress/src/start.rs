@@ -13,7 +13,6 @@ use portcullis_state::{Conversations, ConversationsOptions, Sealer};
 use portcullis_state_redis::RedisConversations;
 use tokio::net::TcpListener;
 
-use crate::auth::Keys;
 use crate::config::Config;
 use crate::control::Control;
 use crate::doors;
@@ -22,6 +21,7 @@ use crate::gateway::{Gateway, Parts};
 use crate::house::{self, PolicySource};
 use crate::policies::{Policies, Strangers};
 use crate::stand_in::StandIn;
+use portcullis_door::auth::Keys;
 
 /// How long a store on the bus may take for what is not in a message's own budget.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -22,11 +22,11 @@ use tracing::Instrument;
 use super::body_limit;
 use super::http_io::{Answer, Caller, IdempotencyKey, Named, Strict};
 use crate::admin::{Command, Done};
-use crate::auth::Keys;
 use crate::gateway::{Gateway, Throttling};
 use crate::holding::CheckState;
-use crate::problem::Problem;
-use crate::request::{BatchRequest, CheckRequest};
+use portcullis_door::Problem;
+use portcullis_door::auth::Keys;
+use portcullis_door::request::{BatchRequest, CheckRequest};
 
 /// Messages of one batch.
 pub const BATCH: usize = 100;

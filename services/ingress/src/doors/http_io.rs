@@ -5,7 +5,7 @@ use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use portcullis_core::{BotId, Decision, MessageId, StageName, Verdict};
 use schemars::JsonSchema;
@@ -13,52 +13,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::http::Door;
-use crate::auth::Access;
-use crate::problem::Problem;
-use crate::read;
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = self.retry_after_s;
-        let mut response = (status, Json(self)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        response
-    }
-}
-
-impl aide::OperationOutput for Problem {
-    type Inner = Self;
-
-    fn operation_response(
-        ctx: &mut aide::generate::GenContext,
-        operation: &mut aide::openapi::Operation,
-    ) -> Option<aide::openapi::Response> {
-        let mut response = Json::<Self>::operation_response(ctx, operation)?;
-        let content = std::mem::take(&mut response.content);
-        response.content =
-            content.into_values().map(|media| ("application/problem+json".into(), media)).collect();
-        Some(response)
-    }
-
-    fn inferred_responses(
-        ctx: &mut aide::generate::GenContext,
-        operation: &mut aide::openapi::Operation,
-    ) -> Vec<(Option<u16>, aide::openapi::Response)> {
-        // Every problem has the same form, whatever its status.
-        Self::operation_response(ctx, operation)
-            .map(|response| (None, response))
-            .into_iter()
-            .collect()
-    }
-}
+use portcullis_door::auth::Access;
+use portcullis_door::{Problem, json};
 
 /// A JSON body, read strictly and within the door's limit.
 #[derive(OperationIo)]
@@ -79,7 +35,7 @@ impl<T: DeserializeOwned> FromRequest<Door> for Strict<T> {
         let body = to_bytes(request.into_body(), limit).await.map_err(|_| {
             Problem::too_large(format!("the body is over {limit} bytes, or broke off"))
         })?;
-        read::json(&body).map(Self)
+        json(&body).map(Self)
     }
 }
 

@@ -12,11 +12,10 @@ use serde::Serialize;
 use tracing::Instrument;
 
 use crate::admin::Command;
-use crate::auth::Access;
 use crate::gateway::{Gateway, Throttling};
-use crate::problem::Problem;
-use crate::read;
-use crate::request::CheckRequest;
+use portcullis_door::Problem;
+use portcullis_door::auth::Access;
+use portcullis_door::request::CheckRequest;
 
 /// Header of a reply that is a problem: its status.
 pub const STATUS_HEADER: &str = "Portcullis-Status";
@@ -73,7 +72,7 @@ pub fn serve_operators(
         let gateway = gateway.clone();
         async move {
             let done = async {
-                let command: Command = read::json(&request.payload)?;
+                let command: Command = portcullis_door::json(&request.payload)?;
                 gateway.command(command).await
             };
             match done.await {
@@ -88,7 +87,7 @@ pub fn serve_operators(
 async fn check(gateway: &Gateway, request: &Request) -> Result<portcullis_core::Verdict, Problem> {
     let bot = BotId::parse(subjects::last_token(&request.subject))
         .map_err(|error| Problem::invalid(error.to_string()).field("bot"))?;
-    let body: CheckRequest = read::json(&request.payload)?;
+    let body: CheckRequest = portcullis_door::json(&request.payload)?;
     gateway.check(&Access::Bot(bot), body, Throttling::AskAgain).await
 }
 

@@ -8,11 +8,10 @@ use portcullis_bus_nats::{Client, SubmitQueue, Submitted};
 use portcullis_core::{MessageId, Recorded};
 use portcullis_service::CancellationToken;
 
-use crate::auth::Access;
 use crate::gateway::{Gateway, Throttling};
-use crate::problem::Problem;
-use crate::read;
-use crate::request::CheckRequest;
+use portcullis_door::Problem;
+use portcullis_door::auth::Access;
+use portcullis_door::request::CheckRequest;
 
 /// Pause before the queue is opened again, and before a message that could not be settled comes again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -58,7 +57,7 @@ async fn judge(gateway: &Gateway, message: &Submitted) -> bool {
     };
     let id = own_id(message);
     let verdict = async {
-        let mut request: CheckRequest = read::json(&message.payload)?;
+        let mut request: CheckRequest = portcullis_door::json(&message.payload)?;
         if request.id.is_none() {
             // A redelivery must get the same verdict, so the id cannot be a new one.
             request.id = id.clone().ok();

@@ -18,6 +18,10 @@ pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if text.trim().is_empty() {
         return Err(Problem::malformed("the body is empty; a JSON object is expected"));
     }
+    // A type with named fields would also be read from an array, by position.
+    if !text.trim_start().starts_with('{') {
+        return Err(Problem::malformed("the body is not a JSON object"));
+    }
     let mut parser = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
         let path = error.path().to_string();
@@ -35,7 +39,7 @@ fn problem(path: &str, error: &serde_json::Error) -> Problem {
     }
     let what = if message.starts_with("EOF") {
         "the JSON ends too early"
-    } else if message.contains("surrogate") || message.contains("unicode") {
+    } else if message.contains("hex escape") || message.contains("unicode") {
         "an escape is not valid Unicode"
     } else if message.starts_with("trailing characters") {
         "something follows after the JSON value"
@@ -101,7 +105,7 @@ mod tests {
         for (body, status, field, word) in [
             (&b"{"[..], 400, None, "ends too early (line 1, column 1)"),
             (b"", 400, None, "empty"),
-            (b"[1,", 400, None, "ends too early"),
+            (b"[1,", 400, None, "not a JSON object"),
             (
                 b"{\"text\": \"MARKER\xff\"}",
                 400,

@@ -1,0 +1,10 @@
+//! What every door has in common: requests that are read strictly, problems that quote nothing, and keys
+//! of which only the hashes are kept.
+
+pub mod auth;
+mod problem;
+mod read;
+pub mod request;
+
+pub use problem::Problem;
+pub use read::json;
