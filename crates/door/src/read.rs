@@ -3,6 +3,7 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use serde_path_to_error::Segment;
 
 use crate::problem::Problem;
 
@@ -24,11 +25,32 @@ pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     }
     let mut parser = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
-        let path = error.path().to_string();
-        problem(&path, error.inner())
+        // The path of an unknown field ends with its name, which is not ours to repeat.
+        let unknown = error.inner().to_string().starts_with("unknown field");
+        let segments: Vec<&Segment> = error.path().iter().collect();
+        let ours = segments.split_last().map(|(_, before)| before).filter(|_| unknown);
+        problem(&written(ours.unwrap_or(&segments)), error.inner())
     })?;
-    parser.end().map_err(|error| problem(".", &error))?;
+    parser.end().map_err(|error| problem("", &error))?;
     Ok(value)
+}
+
+/// A path as people write it.
+fn written(segments: &[&Segment]) -> String {
+    let mut path = String::new();
+    for segment in segments {
+        match segment {
+            Segment::Seq { index } => path.push_str(&format!("[{index}]")),
+            Segment::Map { key: name } | Segment::Enum { variant: name } => {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(name);
+            }
+            Segment::Unknown => {}
+        }
+    }
+    path
 }
 
 fn problem(path: &str, error: &serde_json::Error) -> Problem {
@@ -84,7 +106,6 @@ fn own_name(message: &str) -> Option<&str> {
 /// A path as people write it. Parts of it are names of our fields or indexes: unknown names never get
 /// into a path, because the types have no maps.
 fn field_path(path: &str, name: Option<&str>) -> String {
-    let path = if path == "." { "" } else { path };
     // The path of a repeated field ends with the field itself.
     let repeats = |name: &str| path == name || path.ends_with(&format!(".{name}"));
     match name {
@@ -117,6 +138,12 @@ mod tests {
             (br#"{"text": MARKER}"#, 400, None, "not valid JSON (line 1, column 10)"),
             (br#"{"text": "a", "text": "MARKER"}"#, 400, Some("text"), "text is there twice"),
             (br#"{"text": "a", "MARKER": 1}"#, 400, Some("the body"), "not known"),
+            (
+                br#"{"context": [{"text": "a", "MARKER.b": 1}]}"#,
+                400,
+                Some("context[0]"),
+                "not known",
+            ),
             (br#"{"text": 7}"#, 400, Some("text"), "right type"),
             (br#"{"text": "a", "bot": "MARKER.x"}"#, 400, Some("bot"), "bot must be 1 to 63"),
             (br#"{"text": "a", "id": ""}"#, 400, Some("id"), "id must be 1 to 128"),
