@@ -122,7 +122,8 @@ pub struct ResolutionRecord {
     /// The text to forward, on `release` and `edit`. Not kept in the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Text>,
-    /// When.
+    /// When. In an entry these fields stand beside the entry's own `at`: hence the longer name.
+    #[serde(rename = "resolved_at")]
     pub at: Timestamp,
 }
 
