@@ -25,6 +25,7 @@ mod wait;
 pub use build::{ask, entry, interaction, shop, verdict_entry};
 pub use fault::{FaultStage, Mood, answer_garbage};
 pub use nats::{NatsOptions, NatsServer};
+pub use process::Process;
 pub use proxy::{Proxy, Weather};
 pub use redis::RedisServer;
 pub use wait::eventually;

@@ -77,6 +77,7 @@ impl NatsServer {
         std::fs::write(&config, self.config_text()).unwrap();
         let mut process = Process::start(
             Command::new(program("PORTCULLIS_NATS_SERVER", "nats-server")).arg("-c").arg(&config),
+            self.folder.path(),
         );
         let end = Instant::now() + Duration::from_secs(20);
         loop {

@@ -1,7 +1,9 @@
 //! A server process that dies with its test, however the test ends.
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 /// Finds a server's program: the variable, then `PATH`.
 pub(crate) fn program(variable: &str, name: &str) -> PathBuf {
@@ -19,23 +21,31 @@ pub(crate) fn program(variable: &str, name: &str) -> PathBuf {
 }
 
 /// A running server. Killed on drop; a watchdog, which reads a pipe that closes with the test's
-/// process, kills it where no drop can run.
-pub(crate) struct Process {
+/// process, kills it and removes its folder where no drop can run.
+pub struct Process {
     server: Child,
     watchdog: Child,
 }
 
 impl Process {
     /// Starts `command` without output.
-    pub(crate) fn start(command: &mut Command) -> Self {
-        let server = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the server's program starts");
+    pub fn start(command: &mut Command, folder: &Path) -> Self {
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        Self::launch(command, folder)
+    }
+
+    /// Starts `command` with its output in a file.
+    pub fn start_logging(command: &mut Command, folder: &Path, log: &File) -> Self {
+        command.stdout(log.try_clone().unwrap()).stderr(log.try_clone().unwrap());
+        Self::launch(command, folder)
+    }
+
+    fn launch(command: &mut Command, folder: &Path) -> Self {
+        let server = command.stdin(Stdio::null()).spawn().expect("the server's program starts");
+        let script = "read -r _; kill -9 \"$0\" 2>/dev/null; rm -rf \"$1\"";
         let watchdog = Command::new("sh")
-            .args(["-c", "read -r _; kill -9 \"$0\" 2>/dev/null", &server.id().to_string()])
+            .args(["-c", script, &server.id().to_string()])
+            .arg(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -45,22 +55,36 @@ impl Process {
     }
 
     /// The process id.
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.server.id()
     }
 
     /// Whether it still runs.
-    pub(crate) fn runs(&mut self) -> bool {
+    pub fn runs(&mut self) -> bool {
         matches!(self.server.try_wait(), Ok(None))
     }
 
     /// Sends a signal by its name, such as `STOP`.
-    pub(crate) fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let status = Command::new("sh")
             .args(["-c", "kill -s \"$0\" \"$1\"", name, &self.server.id().to_string()])
             .status()
             .expect("sh starts");
         assert!(status.success(), "signal {name} was not delivered");
+    }
+
+    /// Waits for its end; `None` where it still runs after `timeout`.
+    pub async fn ended(&mut self, timeout: Duration) -> Option<ExitStatus> {
+        let end = Instant::now() + timeout;
+        loop {
+            if let Ok(Some(status)) = self.server.try_wait() {
+                return Some(status);
+            }
+            if Instant::now() > end {
+                return None;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 

@@ -70,6 +70,7 @@ impl RedisServer {
                 .arg(self.port.to_string())
                 .arg("--dir")
                 .arg(self.folder.path()),
+            self.folder.path(),
         );
         let end = Instant::now() + Duration::from_secs(20);
         while Instant::now() < end {
