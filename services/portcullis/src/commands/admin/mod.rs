@@ -1,0 +1,106 @@
+//! `portcullis admin`: makes streams, users and keys; gives orders; resolves held messages.
+
+mod key;
+mod orders;
+mod show;
+mod users;
+
+use std::process::ExitCode;
+
+use portcullis_bus_nats::admin::{self, InitOptions, Outcome};
+use portcullis_core::BotId;
+
+use crate::{nats, out};
+
+/// What operators can do.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Make or update every stream, consumer and bucket on a NATS server. Safe to run again.
+    Init(Init),
+    /// Block everything: of one bot, or of all.
+    Stop(orders::Everything),
+    /// Take stop and mute back.
+    Start(orders::Everything),
+    /// Block the answers of a bot, or of all.
+    Mute(orders::Everything),
+    /// Block a person, a conversation or an address of a bot.
+    Block(orders::Person),
+    /// Take block back.
+    Unblock(orders::Person),
+    /// List what waits for a human.
+    Held(orders::Which),
+    /// Forward a held message.
+    Release(orders::Case),
+    /// Forward a held message in another wording.
+    Edit(orders::Wording),
+    /// Do not forward a held message.
+    Reject(orders::Case),
+    /// Write the users of a NATS server, with their rights, and their passwords beside them.
+    NatsConfig(users::Args),
+    /// Make an API key: print it once, and the lines that let it in.
+    Key(key::Args),
+}
+
+/// What `admin init` can be told.
+#[derive(clap::Args)]
+pub(crate) struct Init {
+    /// The NATS server.
+    #[arg(long = "nats", value_name = "URL", env = "PORTCULLIS__NATS__URL")]
+    url: String,
+    #[command(flatten)]
+    login: nats::Login,
+    /// Copies of each stream: 1 on a single server, 3 in production.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    replicas: u8,
+    /// A bot that gets mail; may be given several times.
+    #[arg(long, value_name = "BOT", default_value = "default")]
+    bot: Vec<BotId>,
+    /// The most that the record may take on the server, in MiB.
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(i64).range(1..=1_048_576))]
+    journal_mib: Option<i64>,
+}
+
+/// Does what is asked.
+pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Init(args) => init(&args),
+        Command::Stop(args) => orders::send("stop", &args.ask(), args.door()),
+        Command::Start(args) => orders::send("start", &args.ask(), args.door()),
+        Command::Mute(args) => orders::send("mute", &args.ask(), args.door()),
+        Command::Block(args) => orders::send("block", &args.ask(), args.door()),
+        Command::Unblock(args) => orders::send("unblock", &args.ask(), args.door()),
+        Command::Held(args) => orders::send("held", &args.ask(), args.door()),
+        Command::Release(args) => orders::send("release", &args.ask(), args.door()),
+        Command::Edit(args) => orders::send("edit", &args.ask(), args.door()),
+        Command::Reject(args) => orders::send("reject", &args.ask(), args.door()),
+        Command::NatsConfig(args) => users::run(&args),
+        Command::Key(args) => key::run(&args),
+    }
+}
+
+fn init(args: &Init) -> anyhow::Result<ExitCode> {
+    let mut options = InitOptions {
+        replicas: usize::from(args.replicas),
+        bots: args.bot.clone(),
+        ..InitOptions::default()
+    };
+    if let Some(mib) = args.journal_mib {
+        options.journal_max_bytes = mib * 1024 * 1024;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let changes = runtime.block_on(async {
+        let client = args.login.connect(&args.url).await?;
+        anyhow::Ok(admin::init(&client, &options).await?)
+    })?;
+    let mut out = out::Out::new();
+    for change in &changes {
+        let outcome = match change.outcome {
+            Outcome::Created => "created",
+            Outcome::Unchanged => "found as it should be",
+            Outcome::Updated => "updated",
+        };
+        out.line(&format!("{:<28} {outcome}", change.name))?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,265 @@
+//! Orders and resolutions: put into the words of the gateway's operator door, and sent.
+
+use std::net::IpAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use portcullis_bus_nats::{Client, subjects};
+use portcullis_core::{BotId, ConversationId, Direction, MessageId, SpeakerId};
+use portcullis_ingress::doors::nats::STATUS_HEADER;
+use serde_json::{Map, Value, json};
+
+use super::show;
+use crate::commands::check::direction;
+use crate::{nats, out};
+
+/// After this the gateway counts as away.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where the gateway is.
+#[derive(Args)]
+pub(crate) struct Door {
+    /// The gateway's HTTP door.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// The operators' API key, for HTTP.
+    #[arg(long, env = "PORTCULLIS_KEY", hide_env_values = true)]
+    key: Option<String>,
+    /// Go by this NATS server instead of HTTP.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["url", "key"])]
+    nats: Option<String>,
+    #[command(flatten)]
+    login: nats::Login,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Who orders, and why.
+#[derive(Args)]
+struct Who {
+    /// Who orders it, for the record.
+    #[arg(long, env = "USER")]
+    by: String,
+    /// Why, for the record.
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+/// An order about a bot, or about all.
+#[derive(Args)]
+pub(crate) struct Everything {
+    /// One bot; absent: all.
+    #[arg(long)]
+    bot: Option<BotId>,
+    #[command(flatten)]
+    who: Who,
+    /// For how long; absent: until it is taken back.
+    #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    for_s: Option<u64>,
+    #[command(flatten)]
+    door: Door,
+}
+
+/// An order about somebody.
+#[derive(Args)]
+#[group(id = "whom", required = true, multiple = false)]
+pub(crate) struct Person {
+    /// The bot; absent: `default`.
+    #[arg(long)]
+    bot: Option<BotId>,
+    /// The person, by the bot's name.
+    #[arg(long, visible_alias = "speaker", group = "whom")]
+    user: Option<SpeakerId>,
+    /// The conversation, by the bot's name.
+    #[arg(long, group = "whom")]
+    conversation: Option<ConversationId>,
+    /// The network address.
+    #[arg(long, group = "whom")]
+    address: Option<IpAddr>,
+    #[command(flatten)]
+    who: Who,
+    /// For how long; absent: until it is taken back.
+    #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    for_s: Option<u64>,
+    #[command(flatten)]
+    door: Door,
+}
+
+/// Which held messages.
+#[derive(Args)]
+pub(crate) struct Which {
+    /// One bot; absent: all.
+    #[arg(long)]
+    bot: Option<BotId>,
+    #[command(flatten)]
+    door: Door,
+}
+
+/// A held message.
+#[derive(Args)]
+pub(crate) struct Case {
+    /// Its id.
+    id: MessageId,
+    /// The bot; absent: `default`.
+    #[arg(long)]
+    bot: Option<BotId>,
+    /// Which way it went: inbound or outbound.
+    #[arg(long, default_value = "inbound", value_parser = direction)]
+    direction: Direction,
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    door: Door,
+}
+
+/// A held message and its new wording.
+#[derive(Args)]
+pub(crate) struct Wording {
+    #[command(flatten)]
+    case: Case,
+    /// What to forward instead.
+    #[arg(long)]
+    text: String,
+}
+
+type Ask = Map<String, Value>;
+
+/// The fields that are there.
+fn fields<const N: usize>(fields: [(&str, Value); N]) -> Ask {
+    fields
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+impl Everything {
+    pub(super) fn ask(&self) -> Ask {
+        let Who { by, reason } = &self.who;
+        fields([
+            ("bot", json!(self.bot)),
+            ("by", json!(by)),
+            ("reason", json!(reason)),
+            ("for_s", json!(self.for_s)),
+        ])
+    }
+
+    pub(super) fn door(&self) -> &Door {
+        &self.door
+    }
+}
+
+impl Person {
+    pub(super) fn ask(&self) -> Ask {
+        let Who { by, reason } = &self.who;
+        fields([
+            ("bot", json!(self.bot)),
+            ("speaker", json!(self.user)),
+            ("conversation", json!(self.conversation)),
+            ("client_addr", json!(self.address)),
+            ("by", json!(by)),
+            ("reason", json!(reason)),
+            ("for_s", json!(self.for_s)),
+        ])
+    }
+
+    pub(super) fn door(&self) -> &Door {
+        &self.door
+    }
+}
+
+impl Which {
+    pub(super) fn ask(&self) -> Ask {
+        fields([("bot", json!(self.bot))])
+    }
+
+    pub(super) fn door(&self) -> &Door {
+        &self.door
+    }
+}
+
+impl Case {
+    pub(super) fn ask(&self) -> Ask {
+        let Who { by, reason } = &self.who;
+        fields([
+            ("bot", json!(self.bot)),
+            ("direction", json!(self.direction)),
+            ("id", json!(self.id)),
+            ("by", json!(by)),
+            ("reason", json!(reason)),
+        ])
+    }
+
+    pub(super) fn door(&self) -> &Door {
+        &self.door
+    }
+}
+
+impl Wording {
+    pub(super) fn ask(&self) -> Ask {
+        let mut ask = self.case.ask();
+        ask.insert("text".into(), json!(self.text));
+        ask
+    }
+
+    pub(super) fn door(&self) -> &Door {
+        &self.case.door
+    }
+}
+
+/// Sends a command and prints what was done. Exit status: 0 done, 1 refused, 2 not reached.
+pub(super) fn send(command: &str, ask: &Ask, door: &Door) -> anyhow::Result<ExitCode> {
+    let mut ask = ask.clone();
+    ask.insert("command".into(), json!(command));
+    let body = serde_json::to_vec(&ask)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(async {
+        match &door.nats {
+            Some(url) => by_nats(&door.login.connect(url).await?, command, body).await,
+            None => by_http(door, body).await,
+        }
+    })?;
+    match answer {
+        Answer::Done(done) if door.json => out::pretty(&done)?,
+        Answer::Done(done) => out::print(show::done(command, done)?.trim_end())?,
+        Answer::Problem(problem) => {
+            let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("no reason given");
+            out::note(&format!("{command}: {detail}"));
+            return Ok(ExitCode::from(1));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+enum Answer {
+    Done(Value),
+    Problem(Value),
+}
+
+async fn by_nats(client: &Client, command: &str, body: Vec<u8>) -> anyhow::Result<Answer> {
+    let asked = client.request(subjects::admin(command), body.into());
+    let reply = tokio::time::timeout(PATIENCE, asked)
+        .await
+        .context("the gateway did not answer in 10 s")?
+        .context("the gateway did not answer")?;
+    let answer = serde_json::from_slice(&reply.payload).context("the gateway's answer")?;
+    let refused = reply.headers.is_some_and(|headers| headers.get(STATUS_HEADER).is_some());
+    Ok(if refused { Answer::Problem(answer) } else { Answer::Done(answer) })
+}
+
+async fn by_http(door: &Door, body: Vec<u8>) -> anyhow::Result<Answer> {
+    let url = format!("{}/v1/admin", door.url.trim_end_matches('/'));
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+    let mut request =
+        client.post(&url).header(reqwest::header::CONTENT_TYPE, "application/json").body(body);
+    if let Some(key) = &door.key {
+        request = request.bearer_auth(key);
+    }
+    let response = request.send().await.with_context(|| format!("no gateway at {}", door.url))?;
+    let done = response.status().is_success();
+    let answer = response.json().await.context("the gateway's answer")?;
+    Ok(if done { Answer::Done(answer) } else { Answer::Problem(answer) })
+}

@@ -1,0 +1,107 @@
+//! `portcullis admin nats-config`: the users of a NATS server, from the table of rights.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use portcullis_bus_nats::rights::{self, UserPassword};
+use portcullis_core::BotId;
+use rand::TryRngCore;
+use rand::rngs::OsRng;
+use secrecy::ExposeSecret;
+
+use crate::out;
+
+/// What `admin nats-config` can be told.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The file for the server to include. Passwords go into `users.env` beside it.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// A bot that has a user; may be given several times.
+    #[arg(long, value_name = "BOT", default_value = "default")]
+    bot: Vec<BotId>,
+}
+
+/// Writes both files. A user keeps the password that `users.env` has for it.
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let beside = args.out.with_file_name("users.env");
+    anyhow::ensure!(beside != args.out, "--out: users.env is where the passwords go");
+    let mut passwords = kept(&beside)?;
+    let mut made = 0;
+    let users: Vec<String> =
+        rights::table(&args.bot).into_iter().map(|rights| rights.user).collect();
+    for user in &users {
+        if !passwords.contains_key(user) {
+            passwords.insert(user.clone(), random_hex(24)?);
+            made += 1;
+        }
+    }
+    let pairs: Vec<UserPassword> = users
+        .iter()
+        .filter_map(|user| {
+            let password = passwords.get(user)?.clone().into();
+            Some(UserPassword { user: user.clone(), password })
+        })
+        .collect();
+    let config = rights::server_config(&pairs, &args.bot)?;
+    // Passwords first: a server that knows a password which nobody else has would be of no use.
+    let lines: String =
+        passwords.iter().map(|(user, password)| format!("{user}={password}\n")).collect();
+    write_private(&beside, &lines)?;
+    write_private(&args.out, config.expose_secret())?;
+    out::print(&format!(
+        "{}: {} users; {}: {} passwords, {made} of them new",
+        args.out.display(),
+        users.len(),
+        beside.display(),
+        passwords.len()
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The passwords that are there, also of users that are not asked for now.
+fn kept(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let name = path.display();
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        text => text.with_context(|| name.to_string())?,
+    };
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+        .map(|(index, line)| {
+            line.split_once('=')
+                .map(|(user, password)| (user.to_owned(), password.to_owned()))
+                .with_context(|| format!("{name}: line {} is not user=password", index + 1))
+        })
+        .collect()
+}
+
+/// Replaces a file as a whole, for its owner alone.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let name = path.display().to_string();
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&part).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&part, path)
+    });
+    written.context(name)
+}
+
+/// Random bytes of the operating system, as hex.
+pub(super) fn random_hex(bytes: usize) -> anyhow::Result<String> {
+    let mut random = vec![0_u8; bytes];
+    OsRng.try_fill_bytes(&mut random).context("the system's random numbers")?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,140 @@
+//! The whole path in this process, for commands that check without a server: every stage here, state in
+//! memory, no record, no limits.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use portcullis_bus::{Local, MemoryHeld, MemoryKv, MemoryOutbox};
+use portcullis_core::{BotId, StageName, SystemClock, Verdict};
+use portcullis_ingress::auth::Access;
+use portcullis_ingress::control::Control;
+use portcullis_ingress::policies::{Policies, Strangers};
+use portcullis_ingress::request::CheckRequest;
+use portcullis_ingress::{Gateway, Parts, Problem, Throttling};
+use portcullis_injection_classifier::InjectionClassifier;
+use portcullis_moderation::Moderation;
+use portcullis_pipeline::Pipeline;
+use portcullis_policy::{Detail, Document, Policy};
+use portcullis_sanitizer::Sanitizer;
+use portcullis_sentiment::Sentiment;
+use portcullis_state::{ConversationsOptions, MemoryConversations, Sealer};
+
+use crate::commands::policy;
+use crate::lines;
+
+/// Time for every answer: nobody waits at the other end, and a gap would only say that the machine was
+/// busy.
+const UNHURRIED: Duration = Duration::from_secs(30);
+
+/// Which policy judges.
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct PolicyArg {
+    /// A policy for every bot, or a folder of them, one <bot>.toml a bot. Absent: the built-in one.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) policy: Option<PathBuf>,
+}
+
+/// The whole path. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    gateway: Gateway,
+}
+
+impl Engine {
+    /// Puts it together. `bot` is the one that a single document is for.
+    ///
+    /// # Errors
+    /// Where a policy cannot be read or does not hold.
+    pub(crate) fn new(policy: &PolicyArg, bot: Option<&BotId>) -> anyhow::Result<Self> {
+        Self::changed(policy, bot, |_| {})
+    }
+
+    /// As [`Engine::new`], with verdicts that tell everything whatever the policies say.
+    ///
+    /// # Errors
+    /// Where a policy cannot be read or does not hold.
+    pub(crate) fn telling_all(policy: &PolicyArg) -> anyhow::Result<Self> {
+        Self::changed(policy, None, |document| document.detail = Detail::Full)
+    }
+
+    fn changed(
+        policy: &PolicyArg,
+        bot: Option<&BotId>,
+        change: impl Fn(&mut Document),
+    ) -> anyhow::Result<Self> {
+        let policies = policies(policy.policy.as_deref(), bot, |policy| {
+            policy
+                .with(|document| {
+                    let limits = document.stages.entry(StageName::rate_limit()).or_default();
+                    limits.enabled = Some(false);
+                    change(document);
+                })
+                .unhurried(UNHURRIED)
+        })?;
+        let clock = Arc::new(SystemClock);
+        let sealer = Arc::new(Sealer::ephemeral()?);
+        let hash = {
+            let sealer = sealer.clone();
+            Arc::new(move |value: &str| sealer.keyed_hash("mask", value))
+        };
+        let stages = Arc::new(stages()?);
+        let nobody = Arc::new(Local::new());
+        let options = ConversationsOptions::default();
+        Ok(Self {
+            gateway: Gateway::new(Parts {
+                pipeline: Pipeline::new(stages, nobody, hash, clock.clone()),
+                policies,
+                control: Control::new(),
+                control_kv: Arc::new(MemoryKv::new(1)),
+                conversations: Arc::new(MemoryConversations::new(clock.clone(), options)),
+                verdicts: Arc::new(MemoryKv::new(1)),
+                held: Arc::new(MemoryHeld::new()),
+                outbox: Arc::new(MemoryOutbox::new()),
+                recorder: None,
+                sealer,
+                clock,
+            }),
+        })
+    }
+
+    /// Checks one message.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) async fn check(&self, request: CheckRequest) -> Result<Verdict, Problem> {
+        self.gateway.check(&Access::Open, request, Throttling::Final).await
+    }
+}
+
+fn stages() -> anyhow::Result<Local> {
+    // More than are ever asked at once, so that none is busy.
+    let seats = lines::cores() * 4;
+    let classifier = InjectionClassifier::new().context("the injection classifier's model")?;
+    Ok(Local::new()
+        .with(Arc::new(Sanitizer), seats)
+        .with(Arc::new(classifier), seats)
+        .with(Arc::new(Sentiment::new()), seats)
+        .with(Arc::new(Moderation), seats))
+}
+
+fn policies(
+    path: Option<&Path>,
+    bot: Option<&BotId>,
+    change: impl Fn(Policy) -> Policy,
+) -> anyhow::Result<Policies> {
+    let policies = Policies::new(Strangers::BuiltIn);
+    let Some(path) = path else { return Ok(policies.with_default(change)) };
+    if !path.is_dir() {
+        let bot = bot.cloned().unwrap_or_else(BotId::fallback);
+        let policy = policy::read(path, &bot)?;
+        return Ok(policies.with_default(|_| change(policy)));
+    }
+    let policies = policies.with_default(&change);
+    for (bot, file) in policy::folder(path)? {
+        policies.set(change(policy::read(&file, &bot)?));
+    }
+    Ok(policies)
+}
