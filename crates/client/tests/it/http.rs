@@ -101,7 +101,7 @@ async fn a_held_check_is_looked_up() {
     let held = verdict(Decision::Hold, None, None);
     let state = json!({ "verdict": held, "resolution": {
         "message": "m-1", "direction": "inbound", "resolution": "release", "by": "ann",
-        "text": "as it was", "at": "2025-06-15T15:06:40Z",
+        "text": "as it was", "resolved_at": "2025-06-15T15:06:40Z",
     } });
     let routes = Router::new().route("/v1/checks/m-1", get(async move || Json(state)));
     let (_door, base) = door(routes).await;

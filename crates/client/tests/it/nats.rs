@@ -145,7 +145,7 @@ async fn mail_is_read_in_order_and_comes_again_until_it_is_done() {
     let problem = json!({ "id": "m-2", "problem": { "type": "t", "title": "No", "status": 400,
         "detail": "text is missing", "field": "text" } });
     let resolution = json!({ "message": "m-1", "direction": "inbound", "resolution": "release",
-        "by": "ann", "text": "hello", "at": "2025-06-15T15:06:40Z" });
+        "by": "ann", "text": "hello", "resolved_at": "2025-06-15T15:06:40Z" });
     for (kind, id, body) in [
         (MailKind::Verdict, "m-1", serde_json::to_vec(&judged).unwrap()),
         (MailKind::Verdict, "m-2", problem.to_string().into()),

@@ -1,0 +1,21 @@
+//! What holds for Portcullis as a whole: its architecture, its contract on the wire, its documents, and the
+//! conformance of every form of a port. Real servers are found as `portcullis_testkit` says.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests: a panic is a failed test with its place"
+)]
+
+mod architecture;
+mod conformance;
+mod contract;
+mod docs;
+mod e2e;
+mod golden;
+mod samples;
+mod source;
+mod support;
+mod workspace;
