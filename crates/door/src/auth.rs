@@ -114,12 +114,12 @@ impl Keys {
     /// The keys of bots and of operators.
     ///
     /// # Errors
-    /// Where somebody has more than two keys.
+    /// Where somebody has more than two keys, or one key stands twice: whose would it be?
     pub fn new(bots: &[BotKeys], operators: &[KeyHash]) -> Result<Self, String> {
         if operators.len() > 2 {
             return Err("operator_keys: at most two, so that one can be changed".into());
         }
-        let mut all = Vec::new();
+        let mut all: Vec<(KeyHash, Access)> = Vec::new();
         for keys in bots {
             let before = all.iter().filter(|(_, access)| *access == Access::Bot(keys.bot.clone()));
             if before.count() + keys.sha256.len() > 2 {
@@ -130,6 +130,14 @@ impl Keys {
             );
         }
         all.extend(operators.iter().map(|hash| (hash.clone(), Access::Operator)));
+        for (index, (hash, access)) in all.iter().enumerate() {
+            if all.iter().skip(index + 1).any(|(other, _)| other == hash) {
+                return Err(match access {
+                    Access::Bot(bot) => format!("keys: a key of bot {bot} stands there twice"),
+                    _ => "operator_keys: a key stands there twice".into(),
+                });
+            }
+        }
         Ok(Self { all })
     }
 

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 
+/// Items of third-party content with one message.
+const CONTEXT_ITEMS: usize = 256;
+
 /// A message to a bot, or an answer of a bot, to be checked.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -119,6 +122,13 @@ impl CheckRequest {
         received_at: Timestamp,
         limit: usize,
     ) -> Result<Interaction, Problem> {
+        let items = self.context.len();
+        if items > CONTEXT_ITEMS {
+            return Err(Problem::too_large(format!(
+                "context has {items} items; the limit is {CONTEXT_ITEMS}"
+            ))
+            .field("context"));
+        }
         let interaction = Interaction {
             id: self.id.unwrap_or_else(MessageId::generate),
             bot,

@@ -59,6 +59,7 @@ pub struct Gateway {
     pub(crate) parts: Arc<Parts>,
     pub(crate) once: Once,
     throttles: Arc<Throttles>,
+    text_bytes: usize,
 }
 
 /// A request that was admitted.
@@ -82,7 +83,14 @@ impl Gateway {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
         let once = Once::new(parts.verdicts.clone(), parts.sealer.clone());
-        Self { parts: Arc::new(parts), once, throttles: Arc::default() }
+        Self { parts: Arc::new(parts), once, throttles: Arc::default(), text_bytes: usize::MAX }
+    }
+
+    /// Takes at most so many bytes of text and context, whatever a policy says.
+    #[must_use]
+    pub fn with_text_limit(mut self, bytes: usize) -> Self {
+        self.text_bytes = bytes;
+        self
     }
 
     /// Whether a record is kept.
@@ -103,7 +111,7 @@ impl Gateway {
         let bot = access.bot(request.bot.as_ref())?;
         let policy = self.parts.policies.pin(&bot)?;
         let repeatable = request.id.is_some();
-        let limit = policy.document().limits.total_bytes;
+        let limit = policy.document().limits.total_bytes.min(self.text_bytes);
         let interaction = request.into_interaction(bot, self.parts.clock.now(), limit)?;
         Ok(Admitted { interaction, policy, repeatable })
     }

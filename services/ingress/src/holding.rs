@@ -101,17 +101,18 @@ impl Gateway {
         case
     }
 
-    /// The verdict of a check and, if it was held, its resolution.
+    /// The verdict of a check, as the bot's policy lets it be told, and, if it was held, its resolution.
     ///
     /// # Errors
-    /// 404 where nothing is remembered, 503 where the store is away.
+    /// 404 where nothing is remembered or the bot is not known, 503 where the store is away.
     pub async fn look_up(&self, bot: &BotId, id: &MessageId) -> Result<CheckState, Problem> {
+        let policy = self.parts.policies.pin(bot)?;
         for direction in [Direction::Inbound, Direction::Outbound] {
             let known = self.once.recall(bot, direction, id).await;
             if let Some(known) = known.map_err(|_| away("the memory of verdicts"))? {
                 let resolution = self.once.resolution(bot, direction, id).await;
                 return Ok(CheckState {
-                    verdict: known.verdict,
+                    verdict: portcullis_pipeline::for_bot(&policy, known.verdict),
                     resolution: resolution.map_err(|_| away("the memory of verdicts"))?,
                 });
             }

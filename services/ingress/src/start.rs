@@ -25,6 +25,8 @@ use portcullis_door::auth::Keys;
 
 /// How long a store on the bus may take for what is not in a message's own budget.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// A door that takes less text than this is of no use.
+const LEAST_TEXT: usize = 4 * 1024;
 /// Submitted messages in work at once.
 const SUBMITTED: usize = 64;
 
@@ -76,6 +78,19 @@ pub async fn on_the_bus(
     ports: Ports,
 ) -> anyhow::Result<Gateway> {
     let Ports { caller, conversations, client, sealer } = ports;
+    let max_payload = client.server_info().max_payload;
+    let text_bytes = doors::text_limit(max_payload).min(config.text_bytes);
+    anyhow::ensure!(
+        text_bytes >= LEAST_TEXT,
+        "nats-server's max_payload is {max_payload} bytes, which leaves no room for messages: set it to 8MB"
+    );
+    if text_bytes < config.text_bytes {
+        tracing::warn!(
+            text_bytes,
+            max_payload,
+            "the server's max_payload lowers the limit of text"
+        );
+    }
     let bucket = async |name| -> anyhow::Result<Arc<dyn Kv>> {
         let kv = NatsKv::open(client.clone(), name).await;
         let kv: Arc<dyn Kv> = Arc::new(kv.with_context(|| format!("bucket {name}"))?);
@@ -113,7 +128,8 @@ pub async fn on_the_bus(
         recorder: Some(recorder.clone()),
         sealer,
         clock,
-    });
+    })
+    .with_text_limit(text_bytes);
     house::keep(kit, &gateway, (policies, source), (control, control_kv), recorder);
     Ok(gateway)
 }

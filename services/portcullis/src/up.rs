@@ -55,9 +55,11 @@ impl CommonConfig for Alone {
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &cli::Up) -> ExitCode {
     match configure(args) {
-        Ok(config) => portcullis_service::run_with("portcullis", Alone(config), async |kit, config| {
-            start(kit, config.0, args).await
-        }),
+        Ok(config) => {
+            portcullis_service::run_with("portcullis", Alone(config), async |kit, config| {
+                start(kit, config.0, args).await
+            })
+        }
         Err(error) => {
             out::note(&format!("portcullis up: {error:#}"));
             ExitCode::from(2)
@@ -156,7 +158,8 @@ async fn start(kit: Kit, config: Config, args: &cli::Up) -> anyhow::Result<()> {
 
 async fn open_ledger(data: &Path) -> anyhow::Result<Arc<Ledger>> {
     let folder = data.to_owned();
-    let opened = tokio::task::spawn_blocking(move || Ledger::open(&folder, LedgerOptions::default()));
+    let opened =
+        tokio::task::spawn_blocking(move || Ledger::open(&folder, LedgerOptions::default()));
     let (ledger, report) = opened.await?.with_context(|| format!("--data {}", data.display()))?;
     tracing::info!(?report, "ledger open");
     Ok(Arc::new(ledger))
@@ -204,7 +207,8 @@ fn alone(kit: &Kit, config: &Config, keys: &Keys, own: Own) -> anyhow::Result<Ga
         recorder: Some(recorder.clone()),
         sealer,
         clock,
-    });
+    })
+    .with_text_limit(config.text_bytes);
     house::keep(kit, &gateway, (policies, source), (control, control_kv), recorder);
     Ok(gateway)
 }
