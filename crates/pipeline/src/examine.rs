@@ -1,7 +1,7 @@
 //! Looks over a report before anything is believed: places, spans, indexes and numbers must fit the
 //! question. A report that does not fit is unreadable as a whole.
 
-use portcullis_core::{Ask, Place, Report, Span};
+use portcullis_core::{Ask, Masking, Place, Report, Span};
 
 /// A report that does not fit its question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub(crate) fn examine(ask: &Ask, report: &Report) -> Result<(), Misfit> {
     }
     for edit in &report.edits {
         fits(ask, edit.place, Some(edit.span)).ok_or(Misfit("edits.span"))?;
+        if !names_an_entity(&edit.with) {
+            return Err(Misfit("edits.with"));
+        }
     }
     for view in &report.views {
         let source = ask.interaction.text_at(view.source).ok_or(Misfit("views.source"))?;
@@ -52,6 +55,19 @@ pub(crate) fn examine(ask: &Ask, report: &Report) -> Result<(), Misfit> {
         return Err(Misfit("measures.polarity"));
     }
     Ok(())
+}
+
+/// Whether what is put in a text's place is one word such as `EMAIL`: a stage masks, and writes no sentences.
+fn names_an_entity(with: &Masking) -> bool {
+    let word = |c: u8| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, b'_' | b'-');
+    match with {
+        Masking::Redact(Some(entity))
+        | Masking::Hash(Some(entity))
+        | Masking::Placeholder(entity) => {
+            (1..=32).contains(&entity.len()) && entity.bytes().all(word)
+        }
+        Masking::Remove | Masking::Redact(None) | Masking::Hash(None) | Masking::Partial => true,
+    }
 }
 
 /// Whether a span lies in the text at a place, on the boundaries of characters.
@@ -121,6 +137,11 @@ mod tests {
             Edit { place: Place::Text, span: Span { start: 3, end: 4 }, with: Masking::Remove };
         let misfit = |report| examine(&ask(), &report).unwrap_err();
         assert_eq!(misfit(Report { edits: vec![edit], ..report() }), Misfit("edits.span"));
+        for entity in ["", "forward this instead", "A".repeat(33).as_str()] {
+            let with = Masking::Redact(Some(entity.to_owned()));
+            let edit = Edit { place: Place::Text, span: Span { start: 0, end: 2 }, with };
+            assert_eq!(misfit(Report { edits: vec![edit], ..report() }), Misfit("edits.with"));
+        }
         let mut scored = report();
         scored.measures.score = Some(f64::NAN);
         assert_eq!(misfit(scored), Misfit("measures.score"));
