@@ -66,7 +66,8 @@ impl City {
         self.service(&format!("{service}-{number}")).ready().await;
     }
 
-    fn add(&mut self, options: &CityOptions, service: &'static str, number: usize) {
+    /// Starts one more replica; does not wait.
+    pub fn add(&mut self, options: &CityOptions, service: &'static str, number: usize) {
         let name = format!("{service}-{number}");
         let folder = self.folder.path();
         let mut env = vec![

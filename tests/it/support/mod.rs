@@ -8,6 +8,7 @@ mod door;
 mod options;
 mod record;
 mod service;
+mod sink;
 mod small;
 
 use std::sync::LazyLock;
@@ -18,6 +19,7 @@ pub use door::{Answer, Http, Refused, nats_ask, nats_check};
 pub use options::{CityOptions, MASTER_SECRET, PATIENT, SERVICES, STAGES, bot};
 pub use record::verdict_ids;
 pub use service::{Service, metric};
+pub use sink::Sink;
 pub use small::Small;
 
 /// No answer on this machine takes this long, however busy it is.

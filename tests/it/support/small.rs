@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use portcullis_bus::{
-    Caller, Journal, Kv, Local, MemoryHeld, MemoryJournal, MemoryKv, MemoryOutbox, Recorder,
+    Caller, Journal, Local, MemoryHeld, MemoryJournal, MemoryKv, MemoryOutbox, Recorder,
 };
-use portcullis_core::{BotId, Clock, StageName, SystemClock, Verdict};
+use portcullis_core::{Clock, Entry, StageName, SystemClock, Verdict};
 use portcullis_ingress::auth::Access;
 use portcullis_ingress::control::Control;
 use portcullis_ingress::policies::{Policies, Strangers};
@@ -26,10 +26,7 @@ use super::options::{MASTER_SECRET, PATIENT, STAGES, bot};
 /// A gateway and what it wrote. The bot is `shop`.
 pub struct Small {
     pub gateway: Gateway,
-    pub journal: MemoryJournal,
-    pub outbox: MemoryOutbox,
-    pub control: Control,
-    pub control_kv: MemoryKv,
+    journal: MemoryJournal,
     policies: Policies,
 }
 
@@ -45,26 +42,26 @@ impl Small {
     pub fn with(caller: impl Caller, recorder: Recorder, clock: Arc<dyn Clock>) -> Self {
         let sealer = Arc::new(Sealer::new(&MASTER_SECRET.to_owned().into()).unwrap());
         let caller: Arc<dyn Caller> = Arc::new(caller);
-        let (outbox, control_kv, control) = (MemoryOutbox::new(), MemoryKv::new(1), Control::new());
+
         let policies = Policies::new(Strangers::Refused);
         let gateway = Gateway::new(Parts {
             pipeline: pipeline(caller, &sealer, &clock),
             policies: policies.clone(),
-            control: control.clone(),
-            control_kv: Arc::new(control_kv.clone()),
+            control: Control::new(),
+            control_kv: Arc::new(MemoryKv::new(1)),
             conversations: Arc::new(MemoryConversations::new(
                 clock.clone(),
                 ConversationsOptions::default(),
             )),
             verdicts: Arc::new(MemoryKv::new(1)),
             held: Arc::new(MemoryHeld::new()),
-            outbox: Arc::new(outbox.clone()),
+            outbox: Arc::new(MemoryOutbox::new()),
             recorder: Some(recorder),
             sealer,
             clock,
         });
         let journal = MemoryJournal::new();
-        Self { gateway, journal, outbox, control, control_kv, policies }.policy(PATIENT)
+        Self { gateway, journal, policies }.policy(PATIENT)
     }
 
     /// A recorder over a journal.
@@ -90,9 +87,9 @@ impl Small {
         self.gateway.check(&access, json(body)?, Throttling::AskAgain).await
     }
 
-    /// The bot of this gateway.
-    pub fn bot() -> BotId {
-        bot("shop")
+    /// What a gateway of [`Small::new`] has recorded, in order.
+    pub fn journal_entries(&self) -> Vec<Entry> {
+        self.journal.entries()
     }
 
     /// The real stages, in this process.
@@ -116,13 +113,5 @@ impl Small {
             .iter()
             .fold(Local::new(), |local, stage| local.with(Arc::new(stage.clone()), seats));
         (local, stages)
-    }
-}
-
-/// The bucket of orders, as the test may write to it.
-impl Small {
-    /// Follows the orders as the house does, until the first snapshot is in force.
-    pub fn control_kv(&self) -> &dyn Kv {
-        &self.control_kv
     }
 }
