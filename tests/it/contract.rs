@@ -4,6 +4,7 @@
 //! which are replaced when a release is made and at no other time. For the first release, which has none
 //! before it, they are its own.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Once;
 
@@ -110,6 +111,29 @@ fn what_is_written_reads_back_as_itself() {
     reads_back(&golden::held_case());
     for (_, entry) in golden::entries() {
         reads_back(&entry);
+    }
+}
+
+/// A stage or a bot in another language is written from the schemas alone.
+#[test]
+fn golden_files_are_of_their_published_schemas() {
+    let schemas: BTreeMap<_, _> = schema::all().into_iter().collect();
+    for (name, golden) in golden_files() {
+        let kind = name.split('.').next().unwrap();
+        let validator = jsonschema::validator_for(schemas[kind].as_value()).unwrap();
+        let wrong: Vec<_> = validator
+            .iter_errors(&golden)
+            .map(|error| format!("{name}{}: {error}", error.instance_path()))
+            .collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+        // A schema that takes everything would say nothing.
+        let mut less = golden.clone();
+        let required = schemas[kind].as_value()["required"][0].as_str();
+        if let Some(field) = required {
+            less.as_object_mut().unwrap().remove(field);
+            assert!(!validator.is_valid(&less), "{name} without {field}");
+        }
     }
 }
 

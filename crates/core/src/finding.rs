@@ -1,29 +1,18 @@
 //! What a stage found, where, and what it would have masked.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::StageName;
 
 /// Which text of an interaction is meant. On the wire: `text`, or `context[0]`.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String", extend("pattern" = r"^(text|context\[\d+\])$"))]
 pub enum Place {
     /// The message or answer itself.
     #[default]
@@ -38,6 +27,21 @@ impl fmt::Display for Place {
             Self::Text => f.write_str("text"),
             Self::Context(index) => write!(f, "context[{index}]"),
         }
+    }
+}
+
+/// By hand: derived, it would be that of the enum and not that of the word on the wire.
+impl JsonSchema for Place {
+    fn schema_name() -> Cow<'static, str> {
+        "Place".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Which text of an interaction is meant: `text`, or `context[0]`.",
+            "type": "string",
+            "pattern": r"^(text|context\[[0-9]+\])$",
+        })
     }
 }
 

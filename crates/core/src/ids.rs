@@ -122,13 +122,13 @@ shown!(MessageId);
 
 name!(
     /// The bot's own name for the person who writes. Personal: never printed.
-    SpeakerId, "speaker", "1 to 256 bytes without control characters", "^[^\\p{Cc}]{1,256}$", is_personal
+    SpeakerId, "speaker", "1 to 256 bytes without control characters", "^[^\\u0000-\\u001f\\u007f-\\u009f]{1,256}$", is_personal
 );
 hidden!(SpeakerId);
 
 name!(
     /// The bot's own name for a conversation. Personal: never printed.
-    ConversationId, "conversation", "1 to 256 bytes without control characters", "^[^\\p{Cc}]{1,256}$", is_personal
+    ConversationId, "conversation", "1 to 256 bytes without control characters", "^[^\\u0000-\\u001f\\u007f-\\u009f]{1,256}$", is_personal
 );
 hidden!(ConversationId);
 
