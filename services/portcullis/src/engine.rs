@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use async_trait::async_trait;
 use clap::Args;
-use portcullis_bus::{Local, MemoryHeld, MemoryKv, MemoryOutbox};
+use portcullis_bus::{Held, HeldError, HeldItem, Local, MemoryKv, MemoryOutbox};
 use portcullis_core::{BotId, StageName, SystemClock, Verdict};
 use portcullis_ingress::auth::Access;
 use portcullis_ingress::control::Control;
@@ -90,8 +91,8 @@ impl Engine {
                 control: Control::new(),
                 control_kv: Arc::new(MemoryKv::new(1)),
                 conversations: Arc::new(MemoryConversations::new(clock.clone(), options)),
-                verdicts: Arc::new(MemoryKv::new(1)),
-                held: Arc::new(MemoryHeld::new()),
+                verdicts: Arc::new(MemoryKv::new(1).with_capacity(1)),
+                held: Arc::new(Nobody),
                 outbox: Arc::new(MemoryOutbox::new()),
                 recorder: None,
                 sealer,
@@ -109,9 +110,31 @@ impl Engine {
     }
 }
 
+/// Where held messages go: nobody here will look at them, and many must take no memory.
+struct Nobody;
+
+#[async_trait]
+impl Held for Nobody {
+    async fn put(&self, _: HeldItem) -> Result<(), HeldError> {
+        Ok(())
+    }
+
+    async fn get(&self, _: &BotId, _: &str) -> Result<Option<HeldItem>, HeldError> {
+        Ok(None)
+    }
+
+    async fn list(&self, _: Option<&BotId>) -> Result<Vec<HeldItem>, HeldError> {
+        Ok(Vec::new())
+    }
+
+    async fn remove(&self, _: &BotId, _: &str) -> Result<(), HeldError> {
+        Ok(())
+    }
+}
+
 fn stages() -> anyhow::Result<Local> {
     // More than are ever asked at once, so that none is busy.
-    let seats = lines::cores() * 4;
+    let seats = lines::cores() * 8;
     let classifier = InjectionClassifier::new().context("the injection classifier's model")?;
     Ok(Local::new()
         .with(Arc::new(Sanitizer), seats)

@@ -136,7 +136,7 @@ fn skip_line(read: &mut impl BufRead) -> io::Result<u64> {
     }
 }
 
-/// Starts `work` for each line, in order, runs as much of it at once as there are cores, and hands each
+/// Starts `work` for each line, in order, runs as much of it at once as the cores can take, and hands each
 /// result to `take`, in order.
 ///
 /// # Errors
@@ -152,7 +152,8 @@ where
 {
     let name = source.name.clone();
     let mut lines = source.spawn()?;
-    let at_once = cores();
+    // A few more than can run, so that no core waits for the next line.
+    let at_once = cores() * 4;
     let mut running = JoinSet::new();
     let mut waiting = BTreeMap::new();
     let (mut started, mut taken, mut ended) = (0_u64, 0_u64, false);

@@ -12,28 +12,30 @@ use secrecy::SecretString;
 #[command(next_help_heading = "NATS")]
 pub(crate) struct Login {
     /// User on the NATS server.
-    #[arg(long, alias = "user", value_name = "USER", env = "PORTCULLIS__NATS__USER")]
+    #[arg(long, value_name = "USER", env = "PORTCULLIS__NATS__USER")]
     nats_user: Option<String>,
     /// Its password. Others on this machine can read command lines: rather use the file or the environment.
     #[arg(
         long,
-        alias = "password",
         value_name = "PASSWORD",
         env = "PORTCULLIS__NATS__PASSWORD",
         hide_env_values = true
     )]
     nats_password: Option<String>,
     /// A file with its password.
-    #[arg(
-        long,
-        alias = "password-file",
-        value_name = "FILE",
-        env = "PORTCULLIS__NATS__PASSWORD_FILE"
-    )]
+    #[arg(long, value_name = "FILE", env = "PORTCULLIS__NATS__PASSWORD_FILE")]
     nats_password_file: Option<PathBuf>,
 }
 
 impl Login {
+    /// The same, but for what is named here.
+    #[must_use]
+    pub(crate) fn or(mut self, user: Option<&String>, password: Option<&String>) -> Self {
+        self.nats_user = user.cloned().or(self.nats_user);
+        self.nats_password = password.cloned().or(self.nats_password);
+        self
+    }
+
     /// Connects, or says at once why not.
     pub(crate) async fn connect(&self, url: &str) -> anyhow::Result<Client> {
         let mut options = ConnectOptions::new(url, "portcullis").fail_fast();

@@ -67,6 +67,12 @@ pub(crate) struct Args {
     /// The bot's API key, for HTTP.
     #[arg(long, env = "PORTCULLIS_KEY", hide_env_values = true)]
     key: Option<String>,
+    /// Short for --nats-user.
+    #[arg(long)]
+    user: Option<String>,
+    /// Short for --nats-password.
+    #[arg(long, requires = "user")]
+    password: Option<String>,
     #[command(flatten)]
     login: nats::Login,
     /// Allow a target that is not this machine: it will get as much load as it can answer.

@@ -70,7 +70,8 @@ impl Target {
                 .build()?;
             return Ok(Self::Http { client, url, key: args.key.clone() });
         }
-        let client = args.login.connect(&args.target).await?;
+        let login = args.login.clone().or(args.user.as_ref(), args.password.as_ref());
+        let client = login.connect(&args.target).await?;
         let bot = args.bot.clone().unwrap_or_else(BotId::fallback);
         Ok(Self::Nats { client, subject: subjects::ingress(&bot) })
     }

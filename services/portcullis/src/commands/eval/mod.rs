@@ -150,11 +150,10 @@ async fn judge(
     let work = |line: Line| {
         bar.inc(line.bytes);
         let number = line.number;
-        let item = read::<Item>(line);
         let engine = engine.clone();
         async move {
             let Item { text, label, channel, kind, lang } =
-                item.map_err(|problem| (number, problem))?;
+                read(line).map_err(|problem| (number, problem))?;
             let text = text.into_text();
             let chars = text.expose().chars().count();
             let request = channel.request(Some(text.expose().to_owned().into()));

@@ -33,13 +33,23 @@ const EXAMPLES: &str = "
 /// # Errors
 /// Where the default cannot be written.
 pub(super) fn sample() -> Result<String, serde_json::Error> {
-    let mut sample = portcullis_config::sample::<Document>()?;
-    // Tables follow as examples: the empty ones in their place would stand in the way of them.
-    sample = sample
-        .lines()
-        .filter(|line| !matches!(*line, "stages = {}" | "# rules =" | "# rules = "))
-        .fold(String::new(), |text, line| text + line + "\n");
-    Ok(sample + EXAMPLES)
+    let mut text = String::new();
+    let mut comment = String::new();
+    for line in portcullis_config::sample::<Document>()?.lines() {
+        if line.starts_with("# ") {
+            comment += line;
+            comment += "\n";
+            continue;
+        }
+        // An empty table in its place would stand in the way of the examples.
+        if line != "stages = {}" {
+            text += &comment;
+            text += line;
+            text += "\n";
+        }
+        comment.clear();
+    }
+    Ok(text + EXAMPLES)
 }
 
 #[cfg(test)]

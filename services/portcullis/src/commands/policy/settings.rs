@@ -68,8 +68,34 @@ fn read<T: DeserializeOwned>(settings: &Value) -> Result<T, Wrong> {
         if key.is_some() && path.last() == key.clone().map(Step::Key).as_ref() {
             path.pop();
         }
+        let is_known = !error.path().iter().any(|segment| matches!(segment, Segment::Unknown));
+        if !is_known && let Some(culprit) = culprit::<T>(settings, &path) {
+            path.push(Step::Key(culprit));
+        }
         Wrong { path, key, message }
     })
+}
+
+/// Which key of the table at `path` does not hold; for tables whose keys are not plain strings, which the
+/// way to an error leaves out.
+fn culprit<T: DeserializeOwned>(settings: &Value, path: &[Step]) -> Option<String> {
+    let pointer: String = path
+        .iter()
+        .map(|step| match step {
+            Step::Key(key) => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Step::Item(item) => format!("/{item}"),
+        })
+        .collect();
+    let keys = settings.pointer(&pointer)?.as_object()?.keys();
+    keys.into_iter()
+        .find(|key| {
+            let mut alone = settings.clone();
+            if let Some(table) = alone.pointer_mut(&pointer).and_then(Value::as_object_mut) {
+                table.retain(|name, _| name == *key);
+            }
+            T::deserialize(&alone).is_err()
+        })
+        .cloned()
 }
 
 /// What a stage's own validation names: a path such as `settings.rules.rate`.
