@@ -1,5 +1,12 @@
 //! The real program, run as people run it: what it prints and how it exits.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this program is tests: a panic in a function that they share is a failed test with its place"
+)]
+
 mod admin;
 mod audit;
 mod bench;
