@@ -5,8 +5,7 @@ use std::time::Duration;
 use async_nats::Client;
 use bytes::Bytes;
 use portcullis_bus::JournalError;
-use serde::Serialize;
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
 
 use crate::store::{self, Message, StoreError};
 
@@ -22,11 +21,24 @@ struct Letter<'a> {
     reader: &'a str,
     error: &'a str,
     sequence: u64,
-    /// The entry, where it is JSON.
+    /// The entry's id, where one can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    entry: Option<&'a RawValue>,
+    id: Option<String>,
     /// Its length in bytes.
     bytes: usize,
+}
+
+/// As much of an entry as may be told to those who may not read the record.
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+}
+
+/// An id is made of names that cannot hold a sentence; what has another form is no id.
+fn id(raw: &[u8]) -> Option<String> {
+    let Named { id } = serde_json::from_slice(raw).ok()?;
+    let ok = |c: u8| c.is_ascii_alphanumeric() || b"._:/-".contains(&c);
+    (id.len() <= 256 && id.bytes().all(ok)).then_some(id)
 }
 
 impl Dead {
@@ -36,8 +48,9 @@ impl Dead {
     }
 
     /// Writes an entry that `reader` could not read, with the category of its error, and returns
-    /// when that is durable: the reader acknowledges the entry after this. What is not JSON is left
-    /// out, because nobody can say what it holds; its position says where it is.
+    /// when that is durable: the reader acknowledges the entry after this. The entry itself is left out,
+    /// because nobody can say what it holds, and operators may read this stream and not the record; its
+    /// position says where it is.
     ///
     /// # Errors
     /// As an append to the journal.
@@ -48,8 +61,7 @@ impl Dead {
         raw: &[u8],
         error: &str,
     ) -> Result<(), JournalError> {
-        let entry = serde_json::from_slice::<&RawValue>(raw).ok();
-        let letter = Letter { reader, error, sequence, entry, bytes: raw.len() };
+        let letter = Letter { reader, error, sequence, id: id(raw), bytes: raw.len() };
         let body = serde_json::to_vec(&letter).map_err(|_| JournalError::Refused)?;
         let message = Message {
             subject: format!("portcullis.v1.dead.{reader}"),

@@ -112,13 +112,14 @@ async fn an_entry_that_cannot_be_read_goes_to_the_dead_and_is_never_quoted() {
     let bus = client(&server).await;
     admin::init(&bus, &small()).await.unwrap();
     let subject = "portcullis.v1.journal.verdict.shop";
-    for body in ["marker-7 is not JSON", "{\"id\": [\"marker-7\"]}"] {
+    let named = r#"{"id": "verdict/shop/inbound/7", "text": "marker-7"}"#;
+    for body in ["marker-7 is not JSON", "{\"id\": \"marker-7 says\"}", named] {
         jetstream::new(bus.clone()).publish(subject, body.into()).await.unwrap().await.unwrap();
     }
     let journal = NatsJournal::new(bus.clone(), PATIENCE);
     let mut deliveries = journal.follow("audit").await.unwrap();
     let dead = Dead::new(bus.clone(), PATIENCE);
-    for category in ["not JSON", "not an entry"] {
+    for category in ["not JSON", "not an entry", "not an entry"] {
         let delivery = deliveries.next().await.unwrap().unwrap();
         let error = delivery.entry().unwrap_err().to_owned();
         assert_eq!(error, category);
@@ -129,15 +130,16 @@ async fn an_entry_that_cannot_be_read_goes_to_the_dead_and_is_never_quoted() {
         delivery.ack().await.unwrap();
     }
     let mut stream = jetstream::new(bus).get_stream("DEAD").await.unwrap();
-    assert_eq!(stream.info().await.unwrap().state.messages, 2);
+    assert_eq!(stream.info().await.unwrap().state.messages, 3);
     let letter = async |sequence| -> serde_json::Value {
         let message = stream.direct_get(sequence).await.unwrap();
+        assert!(!String::from_utf8_lossy(&message.payload).contains("marker-7"));
         serde_json::from_slice(&message.payload).unwrap()
     };
     let first = letter(1).await;
     assert_eq!((&first["error"], &first["bytes"]), (&"not JSON".into(), &20.into()));
-    assert_eq!(first.get("entry"), None);
-    assert_eq!(letter(2).await["entry"]["id"][0], "marker-7");
+    assert_eq!((first.get("id"), letter(2).await.get("id")), (None, None));
+    assert_eq!(letter(3).await["id"], "verdict/shop/inbound/7");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
