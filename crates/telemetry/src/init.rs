@@ -7,6 +7,8 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use portcullis_config::{LogFormat, TelemetryConfig};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -68,13 +70,19 @@ fn set_up(
         .with_filter(traces::filter());
     tracing_subscriber::registry()
         .with(spans)
-        .with(lines.with_filter(filter))
+        .with(lines.with_filter(filter.and(filter_fn(quotes_nothing))))
         .try_init()
         .map_err(|_| TelemetryError::Taken)?;
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     let metrics = metric::install().ok_or(TelemetryError::Taken)?;
     panics::install();
     Ok((metrics, provider))
+}
+
+/// Libraries write at the level trace what they send and receive, messages of people included. Ours do not,
+/// so that this level is ours alone, whatever the configuration asks for.
+fn quotes_nothing(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() < Level::TRACE || metadata.target().starts_with("portcullis")
 }
 
 impl Telemetry {
