@@ -1,0 +1,107 @@
+//! A text on which a check runs for ever: what looks at messages takes time in proportion to their length.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use portcullis_core::{
+    Ask, Budget, Decision, Direction, Finding, Severity, Size, Stage, StageName,
+};
+use portcullis_injection_classifier::InjectionClassifier;
+use portcullis_moderation::Moderation;
+use portcullis_policy::{Policy, decide};
+use portcullis_sanitizer::Sanitizer;
+use portcullis_sentiment::Sentiment;
+use portcullis_testkit::{ask, interaction, shop};
+
+use super::rig::{TEXT_BYTES, UNHURRIED};
+
+/// Four times as long may take so many times as long: linear work takes 4, quadratic 16.
+const MOST: f64 = 9.0;
+/// The shorter of the two lengths, in bytes; the longer is the most that a door takes.
+const SHORT: usize = TEXT_BYTES / 4;
+
+/// What patterns that go back in a text are slow on: nearly an address, a number, a token, an encoding,
+/// again and again, without ever being one.
+const HOSTILE: [(&str, &str); 16] = [
+    ("one letter", "a"),
+    ("words", "a a "),
+    ("digits", "1"),
+    ("spaced digits", "4 1 1 1-"),
+    ("ats", "a@"),
+    ("domains", "a@a."),
+    ("dots", "a.a."),
+    ("schemes", "http://"),
+    ("percent", "%25"),
+    ("entities", "&amp;&#x26;"),
+    ("base64", "QUFB"),
+    ("hex", "4141"),
+    ("tokens", "eyJhbGciOi."),
+    ("armour", "-----BEGIN "),
+    ("invisible", "a\u{200b}\u{ad}"),
+    ("marks", "a\u{301}\u{327}\u{e0061}"),
+];
+
+/// The least time that a stage takes for a text, of five: other tests on the same cores only add to it.
+fn cost(stage: &dyn Stage, text: &str, direction: Direction) -> Duration {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let once = || {
+        let mut asked = interaction(text);
+        asked.direction = direction;
+        let size = Size { bytes: text.len(), chars: text.chars().count() };
+        let asked = Ask { interaction: asked, size, budget: Budget::of(UNHURRIED), ..ask("") };
+        let began = Instant::now();
+        let report = runtime.block_on(stage.check(&asked)).unwrap();
+        assert!(report.coverage.scanned > 0, "it looked");
+        began.elapsed()
+    };
+    (0..5).map(|_| once()).min().unwrap()
+}
+
+/// How many times as long a stage takes for four times the text. Measured again where it looks too much.
+fn growth(stage: &dyn Stage, piece: &str, direction: Direction) -> f64 {
+    let of = |bytes: usize| piece.repeat(bytes / piece.len());
+    let (short, long) = (of(SHORT), of(4 * SHORT));
+    let measure = || {
+        cost(stage, &long, direction).as_secs_f64() / cost(stage, &short, direction).as_secs_f64()
+    };
+    (0..4).map(|_| measure()).find(|growth| *growth <= MOST).unwrap_or_else(measure)
+}
+
+#[test]
+fn policy_patterns_run_in_linear_time() {
+    // A policy matches kinds whole or by family. Nothing in it is a pattern that could run long.
+    for kind in ["injection.(a+)+$", "leak.[a-z]*", "a.*.b", ".*", "x|y", "^limit", "A.*", ""] {
+        let document = format!("[[rules]]\nkind = '{kind}'\nthen = 'block'\n");
+        let refused = Policy::parse(&shop(), "1", &document).unwrap_err();
+        assert!(refused.message.contains("kind"), "{kind}: {refused}");
+    }
+    let document = "[[rules]]\nkind = 'a.a.*'\nthen = 'block'\n";
+    let policy = Policy::parse(&shop(), "1", document).unwrap();
+    for (kind, decision) in [
+        ("a.a".to_owned() + &".a".repeat(100_000), Decision::Block),
+        ("a.".repeat(100_000) + "b", Decision::Block),
+        ("b.".repeat(100_000) + "a.a", Decision::Allow),
+        ("a.aa".to_owned(), Decision::Allow),
+    ] {
+        let finding = Finding::new(StageName::sanitizer(), kind, Severity::High, 1.0);
+        assert_eq!(decide(&policy, Direction::Inbound, &[finding], &[]), decision);
+    }
+
+    // What reads the messages themselves is linear too, on the texts that are worst for patterns.
+    let stages: [(Arc<dyn Stage>, Direction); 4] = [
+        (Arc::new(Sanitizer), Direction::Inbound),
+        (Arc::new(InjectionClassifier::new().unwrap()), Direction::Inbound),
+        (Arc::new(Sentiment::new()), Direction::Inbound),
+        (Arc::new(Moderation), Direction::Outbound),
+    ];
+    let mut slow = Vec::new();
+    for (stage, direction) in stages {
+        for (what, piece) in HOSTILE {
+            let growth = growth(&*stage, piece, direction);
+            if growth > MOST {
+                slow.push(format!("{}: {what}: {growth:.1} times", stage.name()));
+            }
+        }
+    }
+    assert!(slow.is_empty(), "four times the length takes:\n{}", slow.join("\n"));
+}

@@ -1,0 +1,493 @@
+//! A neighbour on the bus: another tenant of the same NATS, or one of our own stages taken over.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use portcullis_bus::{CallError, Caller, Seats};
+use portcullis_bus_nats::rights::{
+    Rights, STAGES, UserPassword, inbox_prefix, server_config, table,
+};
+use portcullis_bus_nats::{
+    Client, ConnectOptions, Remote, StageDoor, Work, admin, connect, subjects,
+};
+use portcullis_core::{
+    Body, BotId, Coverage, Decision, Edit, Finding, Learned, Masking, Measures, Place, Report,
+    Severity, Span, StageName, Tone, ToneDirective, View, ViewKind,
+};
+use portcullis_testkit::{FaultStage, Mood, NatsOptions, NatsServer, answer_garbage, ask, shop};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::doors::{PATIENCE, small};
+use super::rig::{HARMLESS, Rig, bot, policy, unlimited};
+
+const PASSWORD: &str = "correct-horse";
+
+fn bots() -> Vec<BotId> {
+    vec![shop(), bot("bank")]
+}
+
+/// A server with every user of the table, and the streams.
+async fn guarded() -> NatsServer {
+    let users: Vec<_> = table(&bots())
+        .into_iter()
+        .map(|rights| UserPassword { user: rights.user, password: PASSWORD.to_owned().into() })
+        .collect();
+    let config = server_config(&users, &bots()).unwrap();
+    let config = config.expose_secret().to_owned();
+    let server = NatsServer::start_with(NatsOptions { config, ..NatsOptions::default() }).await;
+    admin::init(&user(&server, "operator").await, &small(&["shop", "bank"])).await.unwrap();
+    server
+}
+
+async fn user(server: &NatsServer, name: &str) -> Client {
+    let options = ConnectOptions::new(server.url(), name);
+    connect(&options.user(name, PASSWORD.to_owned().into()).fail_fast()).await.unwrap()
+}
+
+/// A user at the server itself, without a client library: the server's own word for each right.
+struct Wire(BufReader<TcpStream>);
+
+impl Wire {
+    fn open(server: &NatsServer, name: &str) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut wire = Self(BufReader::new(stream));
+        assert!(wire.line().starts_with("INFO "));
+        let hello = json!({ "user": name, "pass": PASSWORD, "verbose": false, "headers": true });
+        assert!(wire.is_allowed(&format!("CONNECT {hello}\r\n")), "{name} may connect");
+        wire
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// Sends commands, and says whether the server took them all.
+    fn is_allowed(&mut self, commands: &str) -> bool {
+        let stream = self.0.get_mut();
+        stream.write_all(format!("{commands}PING\r\n").as_bytes()).unwrap();
+        let mut allowed = true;
+        loop {
+            let line = self.line();
+            match line.split_whitespace().next() {
+                Some("PONG") => return allowed,
+                Some("-ERR") => {
+                    assert!(line.contains("Permissions Violation"), "{line}");
+                    allowed = false;
+                }
+                // What a subscription brings.
+                Some("MSG" | "HMSG") => {
+                    let length: usize = line.split_whitespace().last().unwrap().parse().unwrap();
+                    let mut body = vec![0; length + 2];
+                    std::io::Read::read_exact(&mut self.0, &mut body).unwrap();
+                }
+                Some("PING") => self.0.get_mut().write_all(b"PONG\r\n").unwrap(),
+                _ => {}
+            }
+        }
+    }
+
+    fn may_publish(&mut self, subject: &str) -> bool {
+        self.is_allowed(&format!("PUB {subject} 1\r\nx\r\n"))
+    }
+
+    fn may_listen(&mut self, subject: &str) -> bool {
+        let heard = self.is_allowed(&format!("SUB {subject} 7\r\n"));
+        self.is_allowed("UNSUB 7\r\n");
+        heard
+    }
+}
+
+/// Whether a pattern of the table covers a subject (NATS: `*` one token, `>` the rest).
+fn covers(pattern: &str, subject: &str) -> bool {
+    let (mut pattern, mut subject) = (pattern.split('.'), subject.split('.'));
+    loop {
+        match (pattern.next(), subject.next()) {
+            (Some(">"), Some(_)) | (None, None) => return true,
+            (Some("*"), Some(_)) => {}
+            (Some(own), Some(other)) if own == other => {}
+            _ => return false,
+        }
+    }
+}
+
+fn concrete(pattern: &str) -> String {
+    pattern
+        .split('.')
+        .map(|token| if token == "*" || token == ">" { "x" } else { token })
+        .collect::<Vec<_>>()
+        .join(".")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_nats_user_has_only_its_rights() {
+    let server = guarded().await;
+    let table = table(&bots());
+    let all = |of: fn(&Rights) -> &Vec<String>| -> BTreeSet<String> {
+        table.iter().flat_map(|rights| of(rights).iter().map(|subject| concrete(subject))).collect()
+    };
+    let mut publish = all(|rights| &rights.publish);
+    publish.extend(FORBIDDEN_TO_ALL.map(str::to_owned));
+    publish.extend(table.iter().map(|rights| format!("{}.x", inbox_prefix(&rights.user))));
+    let mut listen = all(|rights| &rights.subscribe);
+    listen.extend(publish.iter().filter(|subject| !subject.starts_with('$')).cloned());
+    listen
+        .extend([">", "*", "portcullis.>", "portcullis.v1.>", "_INBOX.>", "$JS.>"].map(Into::into));
+    for rights in &table {
+        let mut wire = Wire::open(&server, &rights.user);
+        for subject in &publish {
+            let granted = rights.publish.iter().any(|pattern| covers(pattern, subject));
+            assert_eq!(wire.may_publish(subject), granted, "{} publishes {subject}", rights.user);
+        }
+        for subject in &listen {
+            let granted = rights.subscribe.iter().any(|pattern| covers(pattern, subject));
+            assert_eq!(wire.may_listen(subject), granted, "{} hears {subject}", rights.user);
+        }
+    }
+    // The table itself, where it matters most: who, and nobody else.
+    for (subject, only) in WHO_PUBLISHES {
+        let who: Vec<&str> = table
+            .iter()
+            .filter(|rights| rights.publish.iter().any(|pattern| covers(pattern, subject)))
+            .map(|rights| rights.user.as_str())
+            .collect();
+        assert_eq!(who, *only, "{subject}");
+    }
+}
+
+const FORBIDDEN_TO_ALL: [&str; 9] = [
+    "$JS.API.STREAM.DELETE.JOURNAL",
+    "$JS.API.STREAM.PURGE.JOURNAL",
+    "$JS.API.STREAM.MSG.DELETE.JOURNAL",
+    "$JS.API.CONSUMER.DELETE.JOURNAL.audit",
+    "$JS.API.STREAM.RESTORE.JOURNAL",
+    "$JS.API.STREAM.SNAPSHOT.JOURNAL",
+    "$SYS.REQ.SERVER.PING",
+    "_INBOX.x",
+    "x",
+];
+
+/// Who may publish what weighs most.
+const WHO_PUBLISHES: &[(&str, &[&str])] = &[
+    ("portcullis.v1.ingress.shop", &["bot-shop"]),
+    ("portcullis.v1.submit.shop", &["bot-shop"]),
+    ("portcullis.v1.stage.sanitizer.check", &["ingress"]),
+    ("portcullis.v1.verdict.shop", &["ingress"]),
+    ("portcullis.v1.resolution.shop", &["ingress"]),
+    ("portcullis.v1.held.shop.a1", &["ingress"]),
+    ("portcullis.v1.journal.verdict.shop", &["ingress"]),
+    ("portcullis.v1.journal.resolution.shop", &["ingress"]),
+    ("portcullis.v1.journal.action.shop", &["ingress", "anomaly", "console"]),
+    ("portcullis.v1.admin.stop", &["console", "operator"]),
+    ("$KV.portcullis_policy.shop", &["operator"]),
+    ("$KV.portcullis_control.operator.all.all", &["ingress", "operator"]),
+    ("$KV.portcullis_control.console.all.all", &["console"]),
+    ("$KV.portcullis_verdicts.shop.a1", &["ingress"]),
+    ("$JS.API.STREAM.PURGE.HELD", &["ingress"]),
+    ("$JS.API.STREAM.PURGE.JOURNAL", &[]),
+    ("$JS.API.STREAM.DELETE.JOURNAL", &[]),
+    ("$JS.API.STREAM.MSG.DELETE.JOURNAL", &[]),
+    ("$JS.API.DIRECT.GET.HELD.portcullis.v1.held.shop.a1", &["ingress", "console"]),
+    ("$JS.API.CONSUMER.MSG.NEXT.VERDICT.bot-shop", &["bot-shop"]),
+    ("$JS.API.CONSUMER.MSG.NEXT.JOURNAL.audit", &["audit"]),
+    ("_INBOX_ingress.x", &["ingress"]),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_neighbour_cannot_answer_for_a_stage() {
+    let server = guarded().await;
+    let table = table(&bots());
+    for name in STAGES {
+        let subject = format!("portcullis.v1.stage.{name}.check");
+        for rights in &table {
+            let mut wire = Wire::open(&server, &rights.user);
+            let own = rights.user == name;
+            assert_eq!(wire.may_listen(&subject), own, "{} as {name}", rights.user);
+            assert_eq!(wire.is_allowed(&format!("SUB {subject} {name} 8\r\n")), own);
+        }
+    }
+    // Neighbours that try leave the stage absent: nobody but itself answers for it.
+    let moderation = StageName::parse("moderation").unwrap();
+    let subject = subjects::stage_check(&moderation);
+    let body = serde_json::to_vec(&Report::clean("forged", 5)).unwrap();
+    let mut forgers = Vec::new();
+    for name in ["sentiment", "audit", "bot-bank", "operator", "console"] {
+        let forger = user(&server, name).await;
+        forgers.push(
+            answer_garbage(forger, subject.clone(), "moderation".into(), body.clone().into()).await,
+        );
+    }
+    let remote = Remote::new(user(&server, "ingress").await);
+    for _ in 0..20 {
+        assert_eq!(remote.call(&moderation, &ask("hello")).await, Err(CallError::Absent));
+    }
+    // With the stage there, it is the stage that answers.
+    let mut serving = JoinSet::new();
+    let shutdown = CancellationToken::new();
+    serve(&server, FaultStage::new(moderation.clone()), &mut serving, &shutdown).await;
+    for _ in 0..20 {
+        let report = remote.call(&moderation, &ask("hello")).await.unwrap();
+        assert_eq!(report.version, "fault/1");
+    }
+    shutdown.cancel();
+    serving.join_all().await;
+}
+
+async fn serve(
+    server: &NatsServer,
+    stage: FaultStage,
+    serving: &mut JoinSet<()>,
+    shutdown: &CancellationToken,
+) {
+    use portcullis_core::Stage;
+    let client = user(server, stage.name().as_str()).await;
+    let seats = Seats::new(Arc::new(stage), 4);
+    let door = StageDoor::open(client, seats, Work::Waits, "1.0.0").await.unwrap();
+    let until = shutdown.clone();
+    serving.spawn(async move { door.serve(until).await.unwrap() });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_neighbour_cannot_read_anothers_replies() {
+    let server = guarded().await;
+    let table = table(&bots());
+    for rights in &table {
+        let mut wire = Wire::open(&server, &rights.user);
+        for other in &table {
+            let own = rights.user == other.user;
+            let inbox = inbox_prefix(&other.user);
+            for listening in [format!("{inbox}.>"), format!("{inbox}.x.y"), format!("{inbox}.*")] {
+                let may = wire.may_listen(&listening);
+                assert_eq!(may, own, "{} hears {listening}", rights.user);
+            }
+            let forged = wire.may_publish(&format!("{inbox}.x"));
+            let grants =
+                rights.publish.iter().any(|pattern| covers(pattern, &format!("{inbox}.x")));
+            assert_eq!(forged, grants && own, "{} forges to {inbox}", rights.user);
+        }
+        for wide in ["_INBOX.>", "_INBOX*.>", ">", "*.>"] {
+            assert!(!wire.may_listen(wide), "{} hears {wide}", rights.user);
+        }
+    }
+    // While ingress is answered, nobody else hears it.
+    let (mut serving, shutdown) = (JoinSet::new(), CancellationToken::new());
+    let sentiment = StageName::parse("sentiment").unwrap();
+    serve(&server, FaultStage::new(sentiment.clone()), &mut serving, &shutdown).await;
+    let mut heard = Vec::new();
+    for name in ["moderation", "bot-bank", "audit"] {
+        let spy = user(&server, name).await;
+        for subject in ["_INBOX_ingress.>", "_INBOX_ingress.*.*", ">"] {
+            heard.push(spy.subscribe(subject).await.unwrap());
+        }
+        spy.flush().await.unwrap();
+    }
+    let remote = Remote::new(user(&server, "ingress").await);
+    for _ in 0..20 {
+        remote.call(&sentiment, &ask("hello")).await.unwrap();
+    }
+    let mut any = futures::stream::select_all(heard);
+    let overheard = tokio::time::timeout(Duration::from_millis(300), any.next()).await;
+    assert!(!matches!(overheard, Ok(Some(_))), "{overheard:?}");
+    shutdown.cancel();
+    serving.join_all().await;
+}
+
+fn say(change: impl FnOnce(&mut Report)) -> Mood {
+    let mut report = Report::clean("hostile/1", HARMLESS.len());
+    change(&mut report);
+    Mood::Says(Box::new(report))
+}
+
+/// Reports of a stage that was taken over: each tries to make a decision milder, or to break something.
+fn hostile() -> Vec<(&'static str, Mood)> {
+    let finding = |kind: &str, severity, confidence| {
+        Finding::new(StageName::control(), kind, severity, confidence)
+    };
+    let whole = Span { start: 0, end: HARMLESS.len() };
+    let edit = |with| Edit { place: Place::Text, span: whole, with };
+    let sentence = "forward this instead".to_owned();
+    let outside = Span { start: 0, end: usize::MAX };
+    vec![
+        ("nothing", say(|_| {})),
+        ("an order", say(|r| r.findings.push(finding("control.start", Severity::Info, 1.0)))),
+        ("not sure", say(|r| r.findings.push(finding("injection.direct", Severity::High, -1.0)))),
+        ("no number", say(|r| r.findings.push(finding("allow", Severity::Info, f64::NAN)))),
+        ("harmless", say(|r| r.findings.push(finding("harmless.allow", Severity::Info, 1e308)))),
+        ("no kind", say(|r| r.findings.push(finding("", Severity::Info, 1.0)))),
+        (
+            "far away",
+            say(|r| {
+                r.findings.push(finding("x", Severity::Info, 1.0).at(Place::Text, Some(outside)));
+            }),
+        ),
+        (
+            "another view",
+            say(|r| {
+                r.findings.push(finding("x", Severity::Info, 1.0).in_view(Some(usize::MAX)));
+            }),
+        ),
+        ("removes all", say(|r| r.edits.push(edit(Masking::Remove)))),
+        ("writes", say(|r| r.edits.push(edit(Masking::Redact(Some(sentence.clone())))))),
+        ("writes more", say(|r| r.edits.push(edit(Masking::Placeholder(sentence.clone()))))),
+        (
+            "edits outside",
+            say(|r| {
+                r.edits.push(Edit { span: outside, ..edit(Masking::Remove) });
+            }),
+        ),
+        (
+            "views",
+            say(|r| {
+                r.views = vec![View {
+                    kind: ViewKind::Unknown,
+                    source: Place::Text,
+                    text: "calm ".repeat(1 << 20).into(),
+                    map: Vec::new(),
+                }];
+            }),
+        ),
+        (
+            "score",
+            say(|r| {
+                r.measures = Measures { score: Some(f64::NEG_INFINITY), ..Measures::default() }
+            }),
+        ),
+        (
+            "tone",
+            say(|r| {
+                r.tone = Some(Tone { directive: ToneDirective::Neutral, reason: "x".into() });
+            }),
+        ),
+        (
+            "coverage",
+            say(|r| {
+                r.coverage = Coverage { scanned: usize::MAX, total: 0, complete: true };
+            }),
+        ),
+        (
+            "remembers",
+            say(|r| {
+                r.learned = Learned { values: vec!["x".repeat(1 << 20)], ..Learned::default() };
+            }),
+        ),
+        ("panics", Mood::Panics),
+        ("half", Mood::Partial),
+        ("busy", Mood::Busy),
+        ("away", Mood::Dependency),
+    ]
+}
+
+/// What another stage says, by the decision that it leads to.
+fn standing() -> Vec<(Decision, &'static str, Mood)> {
+    let found = |stage: &'static str, kind: &str, severity| {
+        let finding = Finding::new(StageName::parse(stage).unwrap(), kind, severity, 1.0);
+        (stage, say(|report| report.findings.push(finding)))
+    };
+    let (limiter, throttle) = found("rate-limit", "rate.exceeded", Severity::High);
+    let (classifier, hold) = found("injection-classifier", "injection.direct", Severity::Medium);
+    let (sanitizer, block) = found("sanitizer", "limit.characters", Severity::High);
+    vec![
+        (Decision::Allow, "rate-limit", Mood::Well),
+        (Decision::Throttle, limiter, throttle),
+        (Decision::Hold, classifier, hold),
+        (Decision::Block, sanitizer, block),
+    ]
+}
+
+#[tokio::test]
+async fn a_hostile_report_never_makes_a_decision_milder() {
+    for (decision, speaker, words) in standing() {
+        let (rig, faults) = Rig::faulty("review = 'console'");
+        faults.stage(speaker).set(words);
+        assert_eq!(rig.text(HARMLESS).await.decision, decision);
+        for (what, mood) in hostile() {
+            for taken in ["sanitizer", "injection-classifier", "sentiment"] {
+                if taken == speaker {
+                    continue;
+                }
+                faults.stage(taken).set(mood.clone());
+                let verdict = rig.text(HARMLESS).await;
+                faults.stage(taken).set(Mood::Well);
+                let asked = verdict.decision;
+                assert!(asked >= decision, "{taken} {what}: {asked:?} after {decision:?}");
+                // Nobody speaks in another's name, and nobody writes into a message.
+                assert!(
+                    verdict.findings.iter().all(|finding| finding.stage != StageName::control()),
+                    "{taken} {what}"
+                );
+                let text = verdict.text.as_ref().map_or("", |text| text.expose());
+                assert!(["", HARMLESS].contains(&text), "{taken} {what}: {text:?}");
+                let line = verdict.check(&StageName::parse(taken).unwrap()).unwrap();
+                let fits =
+                    ["nothing", "an order", "not sure", "no number", "harmless", "removes all"];
+                if decision == Decision::Allow && line.status == portcullis_core::Status::Ran {
+                    let fits = fits.contains(&what)
+                        || ["tone", "coverage", "remembers", "half"].contains(&what);
+                    assert!(fits, "{taken} {what} was believed");
+                }
+            }
+        }
+    }
+    unknown_words_are_the_harshest().await;
+}
+
+/// On the wire: what does not parse is a gap, and a word from the future is read as the harshest.
+async fn unknown_words_are_the_harshest() {
+    let server = NatsServer::start().await;
+    let client = super::doors::client(&server).await;
+    let rig = Rig::over(
+        Arc::new(Remote::new(client.clone())),
+        &unlimited(""),
+        super::rig::calendar(),
+        Arc::new(portcullis_bus::MemoryOutbox::new()),
+    );
+    // The other stages of the way are off: this is about one report.
+    let only = "[inbound]\njudge = ['sentiment']\n[[rules]]\nkind = 'odd.*'\nmin_severity = 'critical'\n\
+                then = 'block'\n[stages.sentiment]\non_gap = 'block'\non_partial = 'block'\n";
+    rig.policies.set(policy(only));
+    let coverage = json!({ "scanned": HARMLESS.len(), "total": HARMLESS.len(), "complete": true });
+    let finding = |severity: &str| json!({ "stage": "sentiment", "kind": "odd.thing", "severity": severity, "confidence": 1.0 });
+    let report = |extra: serde_json::Value| {
+        let mut report = json!({ "version": "9", "coverage": coverage });
+        report.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        report.to_string()
+    };
+    for (body, decision, reason) in [
+        (report(json!({})), Decision::Allow, None),
+        (report(json!({ "a_field_of_tomorrow": 1 })), Decision::Allow, None),
+        (report(json!({ "findings": [finding("low")] })), Decision::Allow, None),
+        (
+            report(json!({ "findings": [finding("tomorrow's")] })),
+            Decision::Block,
+            Some("odd.thing"),
+        ),
+        (report(json!({ "findings": "none" })), Decision::Block, Some("gap.sentiment.unreadable")),
+        (json!({ "version": "9" }).to_string(), Decision::Block, Some("gap.sentiment.partial")),
+        ("".into(), Decision::Block, Some("gap.sentiment.unreadable")),
+        ("{\"version\": ".into(), Decision::Block, Some("gap.sentiment.unreadable")),
+        ("[".repeat(100_000), Decision::Block, Some("gap.sentiment.unreadable")),
+        ("\u{0}\u{1}\u{2}".into(), Decision::Block, Some("gap.sentiment.unreadable")),
+    ] {
+        let subject = "portcullis.v1.stage.sentiment.check".to_owned();
+        let answering =
+            answer_garbage(client.clone(), subject, "sentiment".into(), body.clone().into()).await;
+        let verdict = rig.text(HARMLESS).await;
+        drop(answering);
+        let body: String = body.chars().take(100).collect();
+        assert_eq!(verdict.decision, decision, "{body}: {:?}", verdict.receipt);
+        let reasons = verdict.reasons.first().map(String::as_str);
+        assert_eq!(reasons, reason, "{body}");
+    }
+    let entries = rig.journal.entries();
+    assert!(entries.iter().all(|entry| matches!(entry.body, Body::Verdict(_))));
+    assert_eq!(entries.len(), 10, "one entry for each");
+}
