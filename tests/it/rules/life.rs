@@ -148,6 +148,7 @@ async fn forgetful_server(client: Client) -> AbortOnDropHandle<()> {
                     },
                 })
             };
+            eprintln!("DEBUG {} {answer}", request.subject);
             let answer = serde_json::to_vec(&answer).unwrap();
             client.publish(request.reply.unwrap(), answer.into()).await.unwrap();
         }

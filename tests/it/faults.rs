@@ -1,0 +1,7 @@
+//! What goes wrong, with real servers and processes: nothing is lost, nothing is passed in silence, nothing is
+//! counted twice.
+
+mod killed;
+mod rolling;
+mod servers;
+mod stages;
