@@ -75,7 +75,8 @@ bench: ## benchmarks of every crate that has some
 train: ## train the injection classifier: make train DATA=FILE.jsonl
 	@[[ -n "$(DATA)" ]] || { echo "make train: name the labelled messages: make train DATA=FILE.jsonl" >&2; exit 2; }
 	@[[ -r "$(DATA)" ]] || { echo "make train: cannot read $(DATA)" >&2; exit 2; }
-	cargo run --release --locked -p portcullis-injection-classifier --bin train -- "$(DATA)"
+	cargo run --release --locked -p portcullis-injection-classifier --bin train-injection -- \
+	  --data "$(DATA)" --out services/injection-classifier/model
 
 .PHONY: clean-data
 clean-data: ## remove what local runs wrote: ./portcullis-data and ./.run

@@ -10,7 +10,9 @@ mod examine;
 mod receipt;
 mod run;
 mod shown;
+mod walk;
 
 pub use edits::MaskHash;
-pub use run::{Given, Identity, Memory, Outcome, Pipeline};
+pub use run::{Given, Identity, Memory, Pipeline};
 pub use shown::for_bot;
+pub use walk::Outcome;

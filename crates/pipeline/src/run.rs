@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 use futures::future::{BoxFuture, join_all};
 use portcullis_bus::{CallError, Caller};
 use portcullis_core::{
-    Budget, Cause, Check, Clock, ConversationId, Decision, Edit, Effect, Finding, Gap, Interaction,
-    Known, Learned, Recorded, Report, Size, SpeakerId, StageName, Text, Tone, ToneDirective,
-    Verdict, View,
+    Budget, Cause, Clock, ConversationId, Decision, Effect, Finding, Interaction, Known, Report,
+    Size, SpeakerId, StageName, Verdict,
 };
-use portcullis_policy::{Call, Mode, OnGap, Plan, Policy, StepName, judge, rewritten};
+use portcullis_policy::{Call, Mode, OnGap, Plan, Policy, StepName, judge};
 
 use tracing::Instrument;
 
 use crate::ask::{Question, Sofar};
-use crate::edits::{self, MaskHash};
+use crate::edits::MaskHash;
 use crate::examine::examine;
 use crate::receipt;
+use crate::walk::{Answer, Outcome, Walk};
 
 /// Pause before the one further try that a `busy` or `absent` stage gets.
 const RETRY_AFTER: Duration = Duration::from_millis(5);
@@ -52,19 +52,6 @@ pub struct Given<'a> {
     pub trace_id: Option<String>,
 }
 
-/// A verdict, and what ingress does besides answering.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// The verdict; `recorded` is `nowhere` until somebody records it.
-    pub verdict: Verdict,
-    /// The text after masking, also where it is not forwarded.
-    pub masked: Text,
-    /// Whether the sanitizer saw the whole text, so that `masked` may be kept.
-    pub cleaned: bool,
-    /// What goes into the conversation's state.
-    pub learned: Learned,
-}
-
 /// Walks plans. Cheap to clone.
 #[derive(Clone)]
 pub struct Pipeline {
@@ -72,19 +59,6 @@ pub struct Pipeline {
     stand_in: Arc<dyn Caller>,
     hash: Arc<MaskHash>,
     clock: Arc<dyn Clock>,
-}
-
-/// What has come together so far.
-struct Walk {
-    views: Vec<View>,
-    findings: Vec<Finding>,
-    gaps: Vec<Gap>,
-    edits: Vec<Edit>,
-    receipt: Vec<Check>,
-    learned: Learned,
-    tone: Option<Tone>,
-    retry_after_s: Option<u64>,
-    cleaned: bool,
 }
 
 impl Pipeline {
@@ -246,158 +220,7 @@ impl Pipeline {
     }
 }
 
-struct Answer {
-    question: Question,
-    result: Result<Report, CallError>,
-    took: Duration,
-    /// Why the stand-in was asked.
-    stood_in: Option<Cause>,
-}
-
 async fn load(memory: Option<Memory<'_>>, deadline: Instant) -> Option<Result<Known, Cause>> {
     let loaded = tokio::time::timeout_at(deadline.into(), memory?).await;
     Some(loaded.unwrap_or(Err(Cause::Late)))
-}
-
-impl Walk {
-    fn new(control: Vec<Finding>, control_version: &str) -> Self {
-        Self {
-            views: Vec::new(),
-            findings: control,
-            gaps: Vec::new(),
-            edits: Vec::new(),
-            receipt: vec![receipt::control(control_version)],
-            learned: Learned::default(),
-            tone: None,
-            retry_after_s: None,
-            cleaned: false,
-        }
-    }
-
-    /// Adds a stage's answer. Findings are only ever appended.
-    fn take(&mut self, call: &Call, answer: Answer) {
-        let Answer { question, result, took, stood_in } = answer;
-        let stage = &call.stage;
-        let mut report = match result {
-            Ok(report) => report,
-            Err(error) => {
-                let (cause, effect) = (Cause::from(error), call.on_gap.effect());
-                self.receipt.push(receipt::gap(stage, cause, effect, took));
-                return self.gap(stage, cause, effect);
-            }
-        };
-        question.renumber(&mut report.findings, &mut report.measures.parts, self.views.len());
-        let mut line = receipt::ran(stage, &report, took);
-        if let Some(cause) = stood_in {
-            line.cause = Some(cause);
-            line.mode.get_or_insert_with(|| "local".into());
-            metrics::counter!("portcullis_stand_in_total", "stage" => stage.to_string())
-                .increment(1);
-        }
-        let given = question.ask.total_bytes();
-        let whole = report.coverage.is_whole() && report.coverage.scanned >= given;
-        if !whole {
-            let effect = call.on_partial.effect();
-            line.cause = Some(Cause::Partial);
-            line.effect = Some(effect);
-            if let Some(coverage) = &mut line.coverage {
-                coverage.total = coverage.total.max(given);
-                coverage.complete = false;
-            }
-            self.gap(stage, Cause::Partial, effect);
-        }
-        if *stage == StageName::sanitizer() {
-            self.cleaned = whole;
-        }
-        self.receipt.push(line);
-        // Nobody speaks in another's name.
-        for finding in &mut report.findings {
-            finding.stage = stage.clone();
-        }
-        self.retry_after_s = self.retry_after_s.max(report.measures.retry_after_s);
-        self.findings.append(&mut report.findings);
-        self.edits.append(&mut report.edits);
-        self.views.append(&mut report.views);
-        self.learned.values.append(&mut report.learned.values);
-        self.learned.polarity = report.learned.polarity.or(self.learned.polarity);
-        if let Some(tone) = report.tone {
-            let stronger = self.tone.as_ref().is_none_or(|now| now.directive < tone.directive);
-            if stronger {
-                self.tone = Some(tone);
-            }
-        }
-    }
-
-    fn gap(&mut self, stage: &StageName, cause: Cause, effect: Effect) {
-        metrics::counter!(
-            "portcullis_gaps_total",
-            "stage" => stage.to_string(),
-            "cause" => cause.as_str(),
-        )
-        .increment(1);
-        self.gaps.push(Gap { stage: stage.clone(), cause, effect });
-    }
-
-    /// Decides, masks and puts the verdict together.
-    fn finish(self, interaction: &Interaction, policy: &Policy, hash: &MaskHash) -> Outcome {
-        let way = interaction.direction;
-        let judgement = judge(policy, way, &self.findings, &self.gaps);
-        let masked = edits::apply(&interaction.text, &self.edits, hash);
-        let found = rewritten(judgement.decision, masked != interaction.text);
-        // What an operator orders is in force in shadow mode too: a human can always stop it.
-        let shadow = policy.document().mode == Mode::Shadow;
-        let (decision, reasons) = if shadow {
-            let ordered: Vec<Finding> = self
-                .findings
-                .iter()
-                .filter(|finding| finding.stage == StageName::control())
-                .cloned()
-                .collect();
-            let ordered = judge(policy, way, &ordered, &[]);
-            (ordered.decision, ordered.reasons)
-        } else {
-            (found, judgement.reasons)
-        };
-        let text = match decision {
-            Decision::Allow => Some(interaction.text.clone()),
-            Decision::Rewrite => Some(masked.clone()),
-            _ => None,
-        };
-        let tone = self.tone.filter(|tone| tone.directive != ToneDirective::Neutral);
-        let replies = &policy.document().replies;
-        let in_crisis =
-            tone.as_ref().is_some_and(|tone| tone.directive == ToneDirective::CrisisRoute);
-        let reply = match decision {
-            _ if in_crisis => Some(replies.crisis.clone()),
-            Decision::Allow | Decision::Rewrite => None,
-            Decision::Throttle => Some(replies.throttled.clone()),
-            Decision::Hold => Some(replies.held.clone()),
-            Decision::Block | Decision::Unknown => Some(replies.refusal.clone()),
-        };
-        let retry_after_s = match decision {
-            Decision::Throttle => Some(self.retry_after_s.unwrap_or(1).max(1)),
-            _ => None,
-        };
-        Outcome {
-            verdict: Verdict {
-                id: interaction.id.clone(),
-                decision,
-                reasons,
-                text,
-                tone,
-                reply,
-                retry_after_s,
-                findings: self.findings,
-                receipt: self.receipt,
-                policy: policy.stamp().clone(),
-                shadow_decision: shadow.then_some(found),
-                recorded: Recorded::Nowhere,
-                trace_id: None,
-                took_us: 0,
-            },
-            masked,
-            cleaned: self.cleaned,
-            learned: self.learned,
-        }
-    }
 }

@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 
 use portcullis_bus::{Held, Kv, Mail, Outbox, Recorder};
 use portcullis_core::{
-    Body, Cause, Check, Clock, ConversationId, Decision, Direction, Effect, Entry, Interaction,
-    Known, Measures, Recorded, SpeakerId, StageName, Status, Verdict, VerdictRecord,
+    Cause, Check, Clock, ConversationId, Decision, Direction, Effect, Interaction, Known, Measures,
+    SpeakerId, StageName, Status, Verdict,
 };
 use portcullis_pipeline::{Given, Identity, Outcome, Pipeline};
-use portcullis_policy::{KeepText, OnGap, Policy};
+use portcullis_policy::{OnGap, Policy};
 use portcullis_state::{ConversationUpdate, Conversations, Sealer};
 use tracing::Instrument;
 
 use crate::control::{Control, context};
 use crate::once::{First, Once, Remembered};
 use crate::policies::Policies;
+use crate::recording::set_verdict;
 use crate::throttles::Throttles;
 use portcullis_door::Problem;
 use portcullis_door::auth::Access;
@@ -58,7 +59,7 @@ pub struct Parts {
 pub struct Gateway {
     pub(crate) parts: Arc<Parts>,
     pub(crate) once: Once,
-    throttles: Arc<Throttles>,
+    pub(crate) throttles: Arc<Throttles>,
     text_bytes: usize,
 }
 
@@ -286,89 +287,10 @@ impl Gateway {
             metrics::counter!("portcullis_conversation_updates_lost_total").increment(1);
         }
     }
-
-    async fn record(&self, entry: &Entry, policy: &Policy) -> Result<Recorded, ()> {
-        let Some(recorder) = &self.parts.recorder else { return Ok(Recorded::Nowhere) };
-        let time = policy.plan(Direction::Inbound).journal;
-        recorder.record(entry, time).await.map_err(|_| ())
-    }
-
-    async fn throttled(
-        &self,
-        interaction: &Interaction,
-        who: &Identity,
-        policy: &Policy,
-        outcome: Outcome,
-    ) -> Verdict {
-        let now = self.parts.clock.now();
-        let speaker = who.speaker.as_ref().map(SpeakerId::as_str);
-        let mut verdict = outcome.verdict.clone();
-        verdict.recorded = Recorded::Summary;
-        if self.throttles.count(&interaction.bot, speaker, now) {
-            let entry = self.entry(interaction, who, policy, &outcome, Some(now.as_millisecond()));
-            match self.record(&entry, policy).await {
-                Ok(recorded) => verdict.recorded = recorded,
-                Err(()) if policy.document().on_journal_gap == OnGap::Pass => {}
-                Err(()) => block(&mut verdict, policy, "gap.journal.away"),
-            }
-        }
-        verdict
-    }
-
-    /// Writes the summaries of windows that are over; `all` at the end of the process.
-    pub async fn write_summaries(&self, all: bool) {
-        let Some(recorder) = &self.parts.recorder else { return };
-        for entry in self.throttles.summaries(self.parts.clock.now(), all) {
-            if recorder.record(&entry, Duration::from_secs(1)).await.is_err() {
-                tracing::error!("a summary of throttles is not recorded");
-            }
-        }
-    }
-
-    fn entry(
-        &self,
-        interaction: &Interaction,
-        who: &Identity,
-        policy: &Policy,
-        outcome: &Outcome,
-        throttled_at: Option<i64>,
-    ) -> Entry {
-        let Interaction { bot, direction, id, .. } = interaction;
-        let keep = outcome.cleaned && policy.document().keep_text == KeepText::Masked;
-        let verdict = Verdict {
-            text: None,
-            // What the record itself says of where it is.
-            recorded: Recorded::Journal,
-            ..outcome.verdict.clone()
-        };
-        let suffix = throttled_at.map(|at| format!("/throttle-{at}")).unwrap_or_default();
-        let text: String = interaction.places().map(|(_, text)| text.expose()).collect();
-        Entry {
-            id: format!("verdict/{bot}/{}/{id}{suffix}", direction.as_str()),
-            bot: bot.clone(),
-            at: interaction.received_at,
-            body: Body::Verdict(Box::new(VerdictRecord {
-                direction: *direction,
-                speaker: who.speaker.clone().map(String::from),
-                conversation: who.conversation.clone().map(String::from),
-                in_reply_to: interaction.in_reply_to.clone(),
-                bytes: interaction.total_bytes(),
-                digest: self.parts.sealer.keyed_hash(&context("text", bot), &text),
-                text: keep.then(|| outcome.masked.clone()),
-                verdict,
-            })),
-        }
-    }
-}
-
-fn set_verdict(entry: &mut Entry, verdict: &Verdict) {
-    if let Body::Verdict(record) = &mut entry.body {
-        record.verdict = Verdict { text: None, ..verdict.clone() };
-    }
 }
 
 /// Turns a verdict into a block because something that must not be missing is.
-fn block(verdict: &mut Verdict, policy: &Policy, reason: &str) {
+pub(crate) fn block(verdict: &mut Verdict, policy: &Policy, reason: &str) {
     verdict.decision = Decision::Block;
     verdict.reasons.push(reason.to_owned());
     verdict.text = None;

@@ -13,6 +13,7 @@ mod holding;
 pub mod house;
 mod once;
 pub mod policies;
+mod recording;
 mod stand_in;
 pub mod start;
 mod throttles;
