@@ -5,26 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use async_trait::async_trait;
 use clap::Args;
-use portcullis_bus::{Held, HeldError, HeldItem, Local, MemoryKv, MemoryOutbox};
-use portcullis_core::{BotId, StageName, SystemClock, Verdict};
+use portcullis_bus::{Held, HeldError, HeldItem, MemoryKv, MemoryOutbox};
+use portcullis_core::{BotId, Clock, StageName, SystemClock, Verdict};
 use portcullis_ingress::auth::Access;
 use portcullis_ingress::control::Control;
 use portcullis_ingress::policies::{Policies, Strangers};
 use portcullis_ingress::request::CheckRequest;
-use portcullis_ingress::{Gateway, Parts, Problem, Throttling};
-use portcullis_injection_classifier::InjectionClassifier;
-use portcullis_moderation::Moderation;
-use portcullis_pipeline::Pipeline;
+use portcullis_ingress::{Gateway, Parts, Problem, Throttling, start};
 use portcullis_policy::{Detail, Document, Policy};
-use portcullis_sanitizer::Sanitizer;
-use portcullis_sentiment::Sentiment;
 use portcullis_state::{ConversationsOptions, MemoryConversations, Sealer};
 
 use crate::commands::policy;
-use crate::lines;
+use crate::up::stages;
 
 /// Time for every answer: nobody waits at the other end, and a gap would only say that the machine was
 /// busy.
@@ -75,18 +69,13 @@ impl Engine {
                 })
                 .unhurried(UNHURRIED)
         })?;
-        let clock = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sealer = Arc::new(Sealer::ephemeral()?);
-        let hash = {
-            let sealer = sealer.clone();
-            Arc::new(move |value: &str| sealer.keyed_hash("mask", value))
-        };
-        let stages = Arc::new(stages()?);
-        let nobody = Arc::new(Local::new());
+        let stages = Arc::new(stages::local(None, &clock)?);
         let options = ConversationsOptions::default();
         Ok(Self {
             gateway: Gateway::new(Parts {
-                pipeline: Pipeline::new(stages, nobody, hash, clock.clone()),
+                pipeline: start::pipeline(stages, &sealer, &clock),
                 policies,
                 control: Control::new(),
                 control_kv: Arc::new(MemoryKv::new(1)),
@@ -130,17 +119,6 @@ impl Held for Nobody {
     async fn remove(&self, _: &BotId, _: &str) -> Result<(), HeldError> {
         Ok(())
     }
-}
-
-fn stages() -> anyhow::Result<Local> {
-    // More than are ever asked at once, so that none is busy.
-    let seats = lines::cores() * 8;
-    let classifier = InjectionClassifier::new().context("the injection classifier's model")?;
-    Ok(Local::new()
-        .with(Arc::new(Sanitizer), seats)
-        .with(Arc::new(classifier), seats)
-        .with(Arc::new(Sentiment::new()), seats)
-        .with(Arc::new(Moderation), seats))
 }
 
 fn policies(

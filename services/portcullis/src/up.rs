@@ -1,6 +1,6 @@
 //! `portcullis up`: the whole gateway in one process, with nothing else running; or the same on the bus.
 
-mod stages;
+pub(crate) mod stages;
 
 use std::fs;
 use std::io::Write;

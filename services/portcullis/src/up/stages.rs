@@ -1,10 +1,10 @@
-//! The stages of the one process.
+//! The stages of the one process, for `up` and for the commands that check without a server.
 
 use std::sync::Arc;
 
 use anyhow::anyhow;
 use portcullis_bus::Local;
-use portcullis_core::{Clock, Stage};
+use portcullis_core::Clock;
 use portcullis_injection_classifier::InjectionClassifier;
 use portcullis_moderation::Moderation;
 use portcullis_rate_limit::RateLimit;
@@ -21,7 +21,7 @@ const SEATS: usize = 1024;
 ///
 /// # Errors
 /// Where the classifier's model cannot be loaded.
-pub(super) fn local(redis: Option<Redis>, clock: &Arc<dyn Clock>) -> anyhow::Result<Local> {
+pub(crate) fn local(redis: Option<Redis>, clock: &Arc<dyn Clock>) -> anyhow::Result<Local> {
     let limiter: Arc<dyn Limiter> = match redis {
         Some(redis) => Arc::new(RedisLimiter::new(redis)),
         None => Arc::new(MemoryLimiter::new(clock.clone(), MemoryLimiter::CAPACITY)),

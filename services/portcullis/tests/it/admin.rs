@@ -155,3 +155,24 @@ fn orders_are_in_force_at_once_and_refusals_say_why() {
     assert_eq!(again.code, 1);
     assert!(again.err.contains("resolved already: edit"), "{}", again.err);
 }
+
+#[tokio::test]
+async fn over_nats_an_order_is_in_force_within_seconds_and_taken_back() {
+    let server = NatsServer::start().await;
+    let url = server.url();
+    let ran = run(&["admin", "init", "--nats", &url, "--journal-mib", "64"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let _up = Up::start(&["--nats", &url]);
+    let decides = |decision: &str| {
+        let ask = ["bench", "--target", &url, "--count", "1", "--warmup", "0", "--json"];
+        (0..100).any(|_| run(&ask).json()["decisions"][decision] == 1)
+    };
+    assert!(decides("allow"));
+    assert_eq!(run(&["admin", "stop", "--bot", "default", "--nats", &url]).code, 0);
+    assert!(decides("block"));
+    assert_eq!(run(&["admin", "start", "--bot", "default", "--nats", &url]).code, 0);
+    assert!(decides("allow"));
+    let ran = run(&["admin", "reject", "nothing-of-this-name", "--nats", &url]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("no message with this id waits"), "{}", ran.err);
+}

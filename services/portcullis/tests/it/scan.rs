@@ -1,6 +1,8 @@
 //! `portcullis scan`.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use crate::run::{run, run_with};
 
@@ -108,4 +110,19 @@ fn a_file_that_is_not_there_is_2() {
     let ran = run(&["scan", "/nowhere.jsonl"]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     assert!(ran.err.contains("/nowhere.jsonl"));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_it_quietly() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(["scan", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    child.stdin.take().unwrap().write_all(b"{\"text\":\"Hello\"}\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty());
 }
