@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use portcullis_bus::{Mail, MailKind};
 use portcullis_bus_nats::{Client, SubmitQueue, Submitted};
-use portcullis_core::{MessageId, Recorded};
+use portcullis_core::{Direction, MessageId, Recorded};
 use portcullis_service::CancellationToken;
 
 use crate::gateway::{Gateway, Throttling};
@@ -55,46 +55,41 @@ async fn judge(gateway: &Gateway, message: &Submitted) -> bool {
         tracing::warn!("a submitted message's subject names no bot; it is dropped");
         return true;
     };
-    let id = own_id(message);
+    let (mut id, mut direction) = (own_id(message), Direction::default());
     let verdict = async {
         let mut request: CheckRequest = portcullis_door::json(&message.payload)?;
-        if request.id.is_none() {
-            // A redelivery must get the same verdict, so the id cannot be a new one.
-            request.id = id.clone().ok();
-        }
+        // A redelivery must get the same verdict, so the id cannot be a new one.
+        id = request.id.get_or_insert(id.clone()).clone();
+        direction = request.direction;
         gateway.check(&Access::Bot(bot.clone()), request, Throttling::Final).await
     };
-    let (id, body) = match verdict.await {
+    let (suffix, body) = match verdict.await {
         Ok(verdict) if verdict.recorded == Recorded::Nowhere && gateway.records() => return false,
-        Ok(verdict) => (verdict.id.to_string(), serde_json::to_vec(&verdict)),
+        Ok(verdict) => ("", serde_json::to_vec(&verdict)),
         // What is away may be back; what is wrong stays wrong.
         Err(problem) if problem.status >= 500 => return false,
-        Err(problem) => {
-            let id = id.map_or_else(|id| id, String::from);
-            (id.clone(), serde_json::to_vec(&ProblemRecord { id, problem }))
-        }
+        // Mail of its own: the same id may have a verdict already.
+        Err(problem) => ("/problem", serde_json::to_vec(&ProblemRecord { id: &id, problem })),
     };
     let Ok(body) = body else { return false };
+    let id = format!("{}/{id}{suffix}", direction.as_str());
     let mail = Mail { kind: MailKind::Verdict, bot, id, body: body.into() };
     gateway.send(mail).await
 }
 
 /// What a bot is told of a submitted message that cannot be judged.
 #[derive(serde::Serialize)]
-struct ProblemRecord {
-    id: String,
+struct ProblemRecord<'a> {
+    id: &'a MessageId,
     problem: Problem,
 }
 
 /// The id that a message without one gets: the sender's `Nats-Msg-Id`, or its place in the queue, which a
 /// redelivery keeps.
-fn own_id(message: &Submitted) -> Result<MessageId, String> {
-    let header = message
-        .headers
-        .as_ref()
-        .and_then(|headers| headers.get("Nats-Msg-Id"))
-        .map(|value| value.as_str().to_owned());
-    let placed = format!("submit-{}-{}", message.sequence, message.published_nanos);
-    let id = header.filter(|id| MessageId::parse(id).is_ok()).unwrap_or(placed);
-    MessageId::parse(&id).map_err(|_| id)
+fn own_id(message: &Submitted) -> MessageId {
+    let header = message.headers.as_ref().and_then(|headers| headers.get("Nats-Msg-Id"));
+    let named = header.and_then(|id| MessageId::parse(id.as_str()).ok());
+    let placed = || format!("submit-{}-{}", message.sequence, message.published_nanos);
+    // The form of a place is that of an id; a new id could only be reached if that were not so.
+    named.or_else(|| MessageId::parse(&placed()).ok()).unwrap_or_else(MessageId::generate)
 }
