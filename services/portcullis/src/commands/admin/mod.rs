@@ -47,8 +47,6 @@ pub(crate) struct Init {
     /// The NATS server.
     #[arg(long = "nats", value_name = "URL", env = "PORTCULLIS__NATS__URL")]
     url: String,
-    #[command(flatten)]
-    login: nats::Login,
     /// Copies of each stream: 1 on a single server, 3 in production.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     replicas: u8,
@@ -58,6 +56,8 @@ pub(crate) struct Init {
     /// The most that the record may take on the server, in MiB.
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(i64).range(1..=1_048_576))]
     journal_mib: Option<i64>,
+    #[command(flatten)]
+    login: nats::Login,
 }
 
 /// Does what is asked.

@@ -28,13 +28,13 @@ pub(crate) struct Door {
     #[arg(long, env = "PORTCULLIS_KEY", hide_env_values = true)]
     key: Option<String>,
     /// Go by this NATS server instead of HTTP.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["url", "key"])]
+    #[arg(long, value_name = "URL", conflicts_with = "url")]
     nats: Option<String>,
-    #[command(flatten)]
-    login: nats::Login,
     /// Print the answer as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    login: nats::Login,
 }
 
 /// Who orders, and why.

@@ -73,14 +73,14 @@ pub(crate) struct Args {
     /// Short for --nats-password.
     #[arg(long, requires = "user")]
     password: Option<String>,
-    #[command(flatten)]
-    login: nats::Login,
     /// Allow a target that is not this machine: it will get as much load as it can answer.
     #[arg(long)]
     yes_remote: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    login: nats::Login,
 }
 
 /// What to send, how much of it and for how long.
