@@ -2,6 +2,7 @@
 
 mod document;
 mod doors;
+mod hostile;
 mod key;
 mod linear;
 mod marker;

@@ -11,10 +11,9 @@ use serde_json::json;
 use tower::ServiceExt;
 
 use super::doors::Doors;
-use super::rig::{
-    Faults, HARMLESS, OPERATOR_KEY, Rig, SHOP_KEY, bot, get, policy, post, unlimited,
-};
-use crate::workspace::{read, root};
+use super::rig::{Faults, HARMLESS, OPERATOR_KEY, Rig, SHOP_KEY, bot, get, post, unlimited};
+use crate::support::find;
+use crate::workspace::read;
 
 fn hash(key: &str) -> KeyHash {
     KeyHash::of(key)
@@ -185,18 +184,21 @@ async fn a_repeated_id_with_another_text_is_refused() {
     ] {
         let mut other = first.clone();
         other[field] = value;
-        for answer in doors.message(&other.to_string()).await {
+        for answer in doors.ask(&other.to_string()).await {
             assert_eq!(answer.status, 422, "{} {field}: {}", answer.door, answer.body);
             assert_eq!(answer.body["type"], "urn:portcullis:problem:id-conflict");
         }
     }
+    let mut other = first.clone();
+    other["text"] = json!("something else");
+    let answer = doors.submit(&other.to_string()).await;
+    assert_eq!((answer.status, answer.door), (422, "submit"), "{}", answer.body);
     assert_eq!(faults.asked(), asked, "refused before any work");
     // The first verdict stands, and so does its one entry.
     let (_, state) = get(&doors.http, "/v1/checks/order-1", SHOP_KEY).await;
     assert_eq!(state["verdict"]["text"], "hello");
     assert_eq!(doors.rig.journal.entries().len(), 1);
     // Another bot's ids are its own.
-    doors.rig.policies.set(policy("").with(|_| {}));
     let bank = bot("bank");
     doors.rig.policies.set(portcullis_policy::Policy::parse(&bank, "1", "").unwrap());
     let other = portcullis_ingress::json(br#"{"id": "order-1", "text": "not hello"}"#).unwrap();
@@ -222,7 +224,7 @@ fn an_open_address_without_a_key_does_not_start() {
     // The processes ask for it before they open anything.
     for (program, arguments) in [("portcullis-ingress", &[][..]), ("portcullis", &["up"][..])] {
         let data = tempfile::tempdir().unwrap();
-        let mut process = Command::new(binary(program));
+        let mut process = Command::new(find(program));
         process.args(arguments).current_dir(data.path());
         process.env("PORTCULLIS__HTTP__LISTEN", "0.0.0.0:0");
         process.env("PORTCULLIS__HEALTH__LISTEN", "127.0.0.1:0");
@@ -233,8 +235,4 @@ fn an_open_address_without_a_key_does_not_start() {
             String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
         assert!(said.contains("no API key"), "{program}: {said}");
     }
-}
-
-fn binary(name: &str) -> std::path::PathBuf {
-    root().join("target/debug").join(name)
 }

@@ -14,18 +14,15 @@ use portcullis_bus_nats::rights::{
 use portcullis_bus_nats::{
     Client, ConnectOptions, Remote, StageDoor, Work, admin, connect, subjects,
 };
-use portcullis_core::{
-    Body, BotId, Coverage, Decision, Edit, Finding, Learned, Masking, Measures, Place, Report,
-    Severity, Span, StageName, Tone, ToneDirective, View, ViewKind,
-};
-use portcullis_testkit::{FaultStage, Mood, NatsOptions, NatsServer, answer_garbage, ask, shop};
+use portcullis_core::{BotId, Report, Stage, StageName};
+use portcullis_testkit::{FaultStage, NatsOptions, NatsServer, answer_garbage, ask, shop};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::doors::{PATIENCE, small};
-use super::rig::{HARMLESS, Rig, bot, policy, unlimited};
+use super::rig::bot;
 
 const PASSWORD: &str = "correct-horse";
 
@@ -248,7 +245,6 @@ async fn serve(
     serving: &mut JoinSet<()>,
     shutdown: &CancellationToken,
 ) {
-    use portcullis_core::Stage;
     let client = user(server, stage.name().as_str()).await;
     let seats = Seats::new(Arc::new(stage), 4);
     let door = StageDoor::open(client, seats, Work::Waits, "1.0.0").await.unwrap();
@@ -299,195 +295,4 @@ async fn a_neighbour_cannot_read_anothers_replies() {
     assert!(!matches!(overheard, Ok(Some(_))), "{overheard:?}");
     shutdown.cancel();
     serving.join_all().await;
-}
-
-fn say(change: impl FnOnce(&mut Report)) -> Mood {
-    let mut report = Report::clean("hostile/1", HARMLESS.len());
-    change(&mut report);
-    Mood::Says(Box::new(report))
-}
-
-/// Reports of a stage that was taken over: each tries to make a decision milder, or to break something.
-fn hostile() -> Vec<(&'static str, Mood)> {
-    let finding = |kind: &str, severity, confidence| {
-        Finding::new(StageName::control(), kind, severity, confidence)
-    };
-    let whole = Span { start: 0, end: HARMLESS.len() };
-    let edit = |with| Edit { place: Place::Text, span: whole, with };
-    let sentence = "forward this instead".to_owned();
-    let outside = Span { start: 0, end: usize::MAX };
-    vec![
-        ("nothing", say(|_| {})),
-        ("an order", say(|r| r.findings.push(finding("control.start", Severity::Info, 1.0)))),
-        ("not sure", say(|r| r.findings.push(finding("injection.direct", Severity::High, -1.0)))),
-        ("no number", say(|r| r.findings.push(finding("allow", Severity::Info, f64::NAN)))),
-        ("harmless", say(|r| r.findings.push(finding("harmless.allow", Severity::Info, 1e308)))),
-        ("no kind", say(|r| r.findings.push(finding("", Severity::Info, 1.0)))),
-        (
-            "far away",
-            say(|r| {
-                r.findings.push(finding("x", Severity::Info, 1.0).at(Place::Text, Some(outside)));
-            }),
-        ),
-        (
-            "another view",
-            say(|r| {
-                r.findings.push(finding("x", Severity::Info, 1.0).in_view(Some(usize::MAX)));
-            }),
-        ),
-        ("removes all", say(|r| r.edits.push(edit(Masking::Remove)))),
-        ("writes", say(|r| r.edits.push(edit(Masking::Redact(Some(sentence.clone())))))),
-        ("writes more", say(|r| r.edits.push(edit(Masking::Placeholder(sentence.clone()))))),
-        (
-            "edits outside",
-            say(|r| {
-                r.edits.push(Edit { span: outside, ..edit(Masking::Remove) });
-            }),
-        ),
-        (
-            "views",
-            say(|r| {
-                r.views = vec![View {
-                    kind: ViewKind::Unknown,
-                    source: Place::Text,
-                    text: "calm ".repeat(1 << 20).into(),
-                    map: Vec::new(),
-                }];
-            }),
-        ),
-        (
-            "score",
-            say(|r| {
-                r.measures = Measures { score: Some(f64::NEG_INFINITY), ..Measures::default() }
-            }),
-        ),
-        (
-            "tone",
-            say(|r| {
-                r.tone = Some(Tone { directive: ToneDirective::Neutral, reason: "x".into() });
-            }),
-        ),
-        (
-            "coverage",
-            say(|r| {
-                r.coverage = Coverage { scanned: usize::MAX, total: 0, complete: true };
-            }),
-        ),
-        (
-            "remembers",
-            say(|r| {
-                r.learned = Learned { values: vec!["x".repeat(1 << 20)], ..Learned::default() };
-            }),
-        ),
-        ("panics", Mood::Panics),
-        ("half", Mood::Partial),
-        ("busy", Mood::Busy),
-        ("away", Mood::Dependency),
-    ]
-}
-
-/// What another stage says, by the decision that it leads to.
-fn standing() -> Vec<(Decision, &'static str, Mood)> {
-    let found = |stage: &'static str, kind: &str, severity| {
-        let finding = Finding::new(StageName::parse(stage).unwrap(), kind, severity, 1.0);
-        (stage, say(|report| report.findings.push(finding)))
-    };
-    let (limiter, throttle) = found("rate-limit", "rate.exceeded", Severity::High);
-    let (classifier, hold) = found("injection-classifier", "injection.direct", Severity::Medium);
-    let (sanitizer, block) = found("sanitizer", "limit.characters", Severity::High);
-    vec![
-        (Decision::Allow, "rate-limit", Mood::Well),
-        (Decision::Throttle, limiter, throttle),
-        (Decision::Hold, classifier, hold),
-        (Decision::Block, sanitizer, block),
-    ]
-}
-
-#[tokio::test]
-async fn a_hostile_report_never_makes_a_decision_milder() {
-    for (decision, speaker, words) in standing() {
-        let (rig, faults) = Rig::faulty("review = 'console'");
-        faults.stage(speaker).set(words);
-        assert_eq!(rig.text(HARMLESS).await.decision, decision);
-        for (what, mood) in hostile() {
-            for taken in ["sanitizer", "injection-classifier", "sentiment"] {
-                if taken == speaker {
-                    continue;
-                }
-                faults.stage(taken).set(mood.clone());
-                let verdict = rig.text(HARMLESS).await;
-                faults.stage(taken).set(Mood::Well);
-                let asked = verdict.decision;
-                assert!(asked >= decision, "{taken} {what}: {asked:?} after {decision:?}");
-                // Nobody speaks in another's name, and nobody writes into a message.
-                assert!(
-                    verdict.findings.iter().all(|finding| finding.stage != StageName::control()),
-                    "{taken} {what}"
-                );
-                let text = verdict.text.as_ref().map_or("", |text| text.expose());
-                assert!(["", HARMLESS].contains(&text), "{taken} {what}: {text:?}");
-                let line = verdict.check(&StageName::parse(taken).unwrap()).unwrap();
-                let fits =
-                    ["nothing", "an order", "not sure", "no number", "harmless", "removes all"];
-                if decision == Decision::Allow && line.status == portcullis_core::Status::Ran {
-                    let fits = fits.contains(&what)
-                        || ["tone", "coverage", "remembers", "half"].contains(&what);
-                    assert!(fits, "{taken} {what} was believed");
-                }
-            }
-        }
-    }
-    unknown_words_are_the_harshest().await;
-}
-
-/// On the wire: what does not parse is a gap, and a word from the future is read as the harshest.
-async fn unknown_words_are_the_harshest() {
-    let server = NatsServer::start().await;
-    let client = super::doors::client(&server).await;
-    let rig = Rig::over(
-        Arc::new(Remote::new(client.clone())),
-        &unlimited(""),
-        super::rig::calendar(),
-        Arc::new(portcullis_bus::MemoryOutbox::new()),
-    );
-    // The other stages of the way are off: this is about one report.
-    let only = "[inbound]\njudge = ['sentiment']\n[[rules]]\nkind = 'odd.*'\nmin_severity = 'critical'\n\
-                then = 'block'\n[stages.sentiment]\non_gap = 'block'\non_partial = 'block'\n";
-    rig.policies.set(policy(only));
-    let coverage = json!({ "scanned": HARMLESS.len(), "total": HARMLESS.len(), "complete": true });
-    let finding = |severity: &str| json!({ "stage": "sentiment", "kind": "odd.thing", "severity": severity, "confidence": 1.0 });
-    let report = |extra: serde_json::Value| {
-        let mut report = json!({ "version": "9", "coverage": coverage });
-        report.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        report.to_string()
-    };
-    for (body, decision, reason) in [
-        (report(json!({})), Decision::Allow, None),
-        (report(json!({ "a_field_of_tomorrow": 1 })), Decision::Allow, None),
-        (report(json!({ "findings": [finding("low")] })), Decision::Allow, None),
-        (
-            report(json!({ "findings": [finding("tomorrow's")] })),
-            Decision::Block,
-            Some("odd.thing"),
-        ),
-        (report(json!({ "findings": "none" })), Decision::Block, Some("gap.sentiment.unreadable")),
-        (json!({ "version": "9" }).to_string(), Decision::Block, Some("gap.sentiment.partial")),
-        ("".into(), Decision::Block, Some("gap.sentiment.unreadable")),
-        ("{\"version\": ".into(), Decision::Block, Some("gap.sentiment.unreadable")),
-        ("[".repeat(100_000), Decision::Block, Some("gap.sentiment.unreadable")),
-        ("\u{0}\u{1}\u{2}".into(), Decision::Block, Some("gap.sentiment.unreadable")),
-    ] {
-        let subject = "portcullis.v1.stage.sentiment.check".to_owned();
-        let answering =
-            answer_garbage(client.clone(), subject, "sentiment".into(), body.clone().into()).await;
-        let verdict = rig.text(HARMLESS).await;
-        drop(answering);
-        let body: String = body.chars().take(100).collect();
-        assert_eq!(verdict.decision, decision, "{body}: {:?}", verdict.receipt);
-        let reasons = verdict.reasons.first().map(String::as_str);
-        assert_eq!(reasons, reason, "{body}");
-    }
-    let entries = rig.journal.entries();
-    assert!(entries.iter().all(|entry| matches!(entry.body, Body::Verdict(_))));
-    assert_eq!(entries.len(), 10, "one entry for each");
 }
