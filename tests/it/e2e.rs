@@ -1,17 +1,8 @@
-//! A message and its answer through every process, by every door.
+//! A gateway of real processes as bots, operators and monitors see it.
 
-use portcullis_core::{Decision, Status};
-use serde_json::json;
-
-use crate::support::{City, CityOptions, run};
-
-#[test]
-fn a_message_and_its_answer_go_the_whole_way() {
-    run(async {
-        let city = City::start(CityOptions::all()).await;
-        let http = city.http();
-        let verdict = http.check(json!({"bot": "shop", "text": "What time do you open?"})).await;
-        assert_eq!(verdict.decision, Decision::Allow);
-        assert!(verdict.receipt.iter().all(|check| check.status == Status::Ran), "{verdict:?}");
-    });
-}
+mod doors;
+mod health;
+mod orders;
+mod policies;
+mod review;
+mod traces;

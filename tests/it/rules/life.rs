@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream;
-use futures::StreamExt;
 use futures::future::join_all;
 use portcullis_bus::Caller;
-use portcullis_bus_nats::{Client, ConnectError, ConnectOptions, Remote, admin, connect, streams};
+use portcullis_bus_nats::{ConnectError, ConnectOptions, Remote, admin, connect, streams};
 use portcullis_core::{Decision, StageName, Status};
-use portcullis_testkit::{FaultStage, Mood, NatsOptions, NatsServer, ask, eventually};
+use portcullis_testkit::{FaultStage, Mood, NatsServer, ask, eventually};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::support::{City, CityOptions, PATIENCE, metric, run};
@@ -102,58 +100,50 @@ fn rule_10_an_ingress_that_is_told_to_stop_answers_first_and_ends_well() {
 #[test]
 fn rule_11_init_compares_what_the_server_echoes() {
     run(async {
-        // Without JetStream nobody answers on its subjects, so that the test can: as a server that
-        // ignores a field which it does not know.
-        let config = "accounts { OLD { users: [{ user: old, password: correct-horse }] } }";
-        let options = NatsOptions { config: config.into(), ..NatsOptions::default() };
-        let server = NatsServer::start_with(options).await;
-        let old = ConnectOptions::new(server.url(), "test")
-            .user("old", "correct-horse".to_owned().into());
-        let client = connect(&old.fail_fast()).await.unwrap();
+        let server = NatsServer::start().await;
         let asked = streams::streams(&admin::InitOptions::default());
         let held = asked.iter().find(|stream| stream.name == "HELD").unwrap();
-        assert!(held.discard_new_per_subject, "the field that is ignored below");
-        let _forgetful = forgetful_server(client.clone()).await;
+        assert!(held.discard_new_per_subject, "the field that is lost below");
+        // A server that does not know a field takes the rest and says nothing.
+        let (port, _ignoring) = ignoring_proxy(server.port()).await;
+        let options = ConnectOptions::new(format!("nats://127.0.0.1:{port}"), "test").fail_fast();
+        let client = connect(&options).await.unwrap();
         let refused = admin::init(&client, &admin::InitOptions::default()).await.unwrap_err();
-        let differs = admin::InitError::Differs {
-            name: "HELD".into(),
-            field: "discard_new_per_subject".into(),
-        };
-        assert_eq!(refused, differs);
+        let field = "discard_new_per_subject".to_owned();
+        assert_eq!(refused, admin::InitError::Differs { name: "HELD".into(), field });
     });
 }
 
-/// Answers as JetStream that has no streams yet, and forgets `discard_new_per_subject` of what it makes.
-async fn forgetful_server(client: Client) -> AbortOnDropHandle<()> {
-    let mut requests = client.subscribe("$JS.API.STREAM.>").await.unwrap();
-    client.flush().await.unwrap();
+/// A proxy for one connection in which the server never learns of `discard_new_per_subject`.
+async fn ignoring_proxy(port: u16) -> (u16, AbortOnDropHandle<()>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let own = listener.local_addr().unwrap().port();
     #[expect(clippy::disallowed_methods, reason = "the handle ends the task on drop")]
     let task = tokio::spawn(async move {
-        while let Some(request) = requests.next().await {
-            let answer = if request.subject.contains(".INFO.") {
-                json!({
-                    "type": "io.nats.jetstream.api.v1.stream_info_response",
-                    "error": {"code": 404, "err_code": 10059, "description": "stream not found"},
-                })
-            } else {
-                let mut config: stream::Config = serde_json::from_slice(&request.payload).unwrap();
-                config.discard_new_per_subject = false;
-                json!({
-                    "type": "io.nats.jetstream.api.v1.stream_create_response",
-                    "config": config,
-                    "created": "2026-01-01T00:00:00Z",
-                    "state": {
-                        "messages": 0, "bytes": 0, "first_seq": 0, "last_seq": 0, "consumer_count": 0,
-                        "first_ts": "0001-01-01T00:00:00Z", "last_ts": "0001-01-01T00:00:00Z",
-                    },
-                })
-            };
-            eprintln!("DEBUG {} {answer}", request.subject);
-            let answer = serde_json::to_vec(&answer).unwrap();
-            client.publish(request.reply.unwrap(), answer.into()).await.unwrap();
-        }
+        let (near, _) = listener.accept().await.unwrap();
+        let far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let (mut near_in, mut near_out) = near.into_split();
+        let (mut far_in, mut far_out) = far.into_split();
+        let back = tokio::io::copy(&mut far_in, &mut near_out);
+        let forth = async {
+            let mut bytes = vec![0; 64 * 1024];
+            loop {
+                let read = near_in.read(&mut bytes).await.unwrap();
+                if read == 0 {
+                    return;
+                }
+                // As long as before, because the protocol has said how much comes.
+                let text = String::from_utf8_lossy(&bytes[..read]);
+                let text = text.replace(
+                    "\"discard_new_per_subject\":true",
+                    "\"discard_new_per_subject\":null",
+                );
+                far_out.write_all(text.as_bytes()).await.unwrap();
+            }
+        };
+        let _ = tokio::join!(back, forth);
     });
-    AbortOnDropHandle::new(task)
+    (own, AbortOnDropHandle::new(task))
 }
 
 #[test]

@@ -115,6 +115,11 @@ impl City {
         self.http_of("ingress-0")
     }
 
+    /// The address of the first ingress's HTTP door, for a client of its own.
+    pub fn http_url(&self) -> String {
+        self.services["ingress-0"].http()
+    }
+
     /// The metrics of a service.
     pub async fn metrics(&self, name: &str) -> String {
         self.services[name].metrics().await

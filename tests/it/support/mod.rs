@@ -15,10 +15,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 pub use city::{City, Served};
-pub use door::{Answer, Http, Refused, nats_ask, nats_check};
-pub use options::{CityOptions, MASTER_SECRET, PATIENT, SERVICES, STAGES, bot};
+pub use door::{Http, nats_ask, nats_check};
+pub use options::{CityOptions, PATIENT, SERVICES, STAGES, bot};
 pub use record::verdict_ids;
-pub use service::{Service, metric};
+pub use service::{Service, find, metric};
 pub use sink::Sink;
 pub use small::Small;
 

@@ -155,7 +155,7 @@ pub fn metric(metrics: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
 }
 
 /// A program of this workspace: it lies beside the folder of the tests' own.
-fn find(program: &str) -> PathBuf {
+pub fn find(program: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let found =
         own.ancestors().skip(1).map(|folder| folder.join(program)).find(|path| path.is_file());
