@@ -12,7 +12,7 @@ use portcullis_bus_nats::{
 };
 use portcullis_ingress::doors::nats::STATUS_HEADER;
 use portcullis_ingress::doors::{nats, submit};
-use portcullis_testkit::{NatsServer, shop};
+use portcullis_testkit::{NatsServer, eventually, shop};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,9 +90,8 @@ impl Doors {
     /// The subscriptions are made by the tasks that serve them.
     async fn until_open(&self) {
         for subject in [subjects::ingress(&shop()), subjects::admin("held")] {
-            while self.client.request(subject.clone(), "".into()).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            let open = async || self.client.request(subject.clone(), "".into()).await.is_ok();
+            eventually(PATIENCE, open).await;
         }
     }
 

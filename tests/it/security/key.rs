@@ -12,7 +12,7 @@ use tower::ServiceExt;
 
 use super::doors::Doors;
 use super::rig::{Faults, HARMLESS, OPERATOR_KEY, Rig, SHOP_KEY, bot, get, post, unlimited};
-use crate::support::find;
+use crate::support::{PATIENT, find};
 use crate::workspace::read;
 
 fn hash(key: &str) -> KeyHash {
@@ -27,7 +27,7 @@ fn keys_of(name: &str, keys: &[&str]) -> BotKeys {
 async fn a_key_works_only_for_its_bot() {
     let (rig, _faults) = Rig::faulty(&unlimited("review = 'console'"));
     let bank = bot("bank");
-    rig.policies.set(portcullis_policy::Policy::parse(&bank, "1", "").unwrap());
+    rig.policies.set(portcullis_policy::Policy::parse(&bank, "1", PATIENT).unwrap());
     let bots = [keys_of("shop", &[SHOP_KEY]), keys_of("bank", &["bank-key"])];
     let door = rig.http_with(Keys::new(&bots, &[hash(OPERATOR_KEY)]).unwrap());
     let for_bot = |name: &str| json!({ "id": "mine", "bot": name, "text": HARMLESS }).to_string();
@@ -200,7 +200,7 @@ async fn a_repeated_id_with_another_text_is_refused() {
     assert_eq!(doors.rig.journal.entries().len(), 1);
     // Another bot's ids are its own.
     let bank = bot("bank");
-    doors.rig.policies.set(portcullis_policy::Policy::parse(&bank, "1", "").unwrap());
+    doors.rig.policies.set(portcullis_policy::Policy::parse(&bank, "1", PATIENT).unwrap());
     let other = portcullis_ingress::json(br#"{"id": "order-1", "text": "not hello"}"#).unwrap();
     let throttling = portcullis_ingress::Throttling::AskAgain;
     assert!(doors.rig.gateway.check(&Access::Bot(bank), other, throttling).await.is_ok());

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use async_nats::jetstream;
 use async_trait::async_trait;
 use portcullis_bus::Seats;
-use portcullis_bus_nats::{HeaderMap, StageDoor, Work, subjects};
+use portcullis_bus_nats::{HeaderMap, Remote, StageDoor, Work, subjects};
 use portcullis_core::{Ask, Decision, Report, Stage, StageError, StageName, Verdict};
-use portcullis_testkit::answer_garbage;
+use portcullis_testkit::{answer_garbage, eventually};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::rig::ATTACK;
-use crate::support::{City, CityOptions, PATIENT, Sink, bot, nats_ask, run};
+use crate::support::{City, CityOptions, PATIENCE, PATIENT, Sink, bot, nats_ask, run};
 
 /// Stands in every text; one word, so that masking, lower case and JSON leave it as it is.
 const MARKER: &str = "zq7marker";
@@ -142,9 +142,7 @@ async fn submit(city: &City, body: Vec<u8>, heard: &mut Heard) {
     let context = jetstream::new(client);
     let sent = city.count(subjects::VERDICT).await;
     context.publish(subjects::submit(&bot("shop")), body.into()).await.unwrap().await.unwrap();
-    while city.count(subjects::VERDICT).await == sent {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    eventually(PATIENCE, async || city.count(subjects::VERDICT).await > sent).await;
     let (_, mail) = city.messages(subjects::VERDICT).await.pop().unwrap();
     let mail: Value = serde_json::from_slice(&mail).unwrap();
     match mail.get("problem") {
@@ -222,11 +220,13 @@ async fn faulty(city: &mut City, heard: &mut Heard) {
 
     let moderation = StageName::parse("moderation").unwrap();
     let (mut serving, shutdown) = (JoinSet::new(), CancellationToken::new());
+    let remote = Remote::new(city.user("ingress").await);
     let seats = Seats::new(Arc::new(Blabber(moderation.clone())), 4);
     let user = city.user("moderation").await;
     let door = StageDoor::open(user.clone(), seats, Work::Waits, "1.0.0").await.unwrap();
     let until = shutdown.clone();
     serving.spawn(async move { door.serve(until).await.unwrap() });
+    super::hostile::until_served(&remote, &moderation).await;
     ask(city, "gap.moderation.panicked").await;
     shutdown.cancel();
     serving.join_all().await;
@@ -240,8 +240,10 @@ async fn faulty(city: &mut City, heard: &mut Heard) {
     ] {
         let queue = "moderation".to_owned();
         let garbage = answer_garbage(user.clone(), subject.clone(), queue, body.into()).await;
+        super::hostile::until_served(&remote, &moderation).await;
         ask(city, "gap.moderation.unreadable").await;
         drop(garbage);
+        super::hostile::until_absent(&remote, &moderation).await;
     }
 }
 
@@ -256,9 +258,7 @@ async fn unreadable(city: &City) {
         let subject = "portcullis.v1.journal.verdict.shop";
         context.publish(subject, body.into()).await.unwrap().await.unwrap();
     }
-    while city.count(subjects::DEAD).await < 3 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    eventually(PATIENCE, async || city.count(subjects::DEAD).await == 3).await;
 }
 
 fn holds(bytes: &[u8], word: &str) -> bool {

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::doors::{PATIENCE, small};
+use super::hostile::until_served;
 use super::rig::bot;
 
 const PASSWORD: &str = "correct-horse";
@@ -231,6 +232,7 @@ async fn a_neighbour_cannot_answer_for_a_stage() {
     let mut serving = JoinSet::new();
     let shutdown = CancellationToken::new();
     serve(&server, FaultStage::new(moderation.clone()), &mut serving, &shutdown).await;
+    until_served(&remote, &moderation).await;
     for _ in 0..20 {
         let report = remote.call(&moderation, &ask("hello")).await.unwrap();
         assert_eq!(report.version, "fault/1");
@@ -287,6 +289,7 @@ async fn a_neighbour_cannot_read_anothers_replies() {
         spy.flush().await.unwrap();
     }
     let remote = Remote::new(user(&server, "ingress").await);
+    until_served(&remote, &sentiment).await;
     for _ in 0..20 {
         remote.call(&sentiment, &ask("hello")).await.unwrap();
     }

@@ -6,7 +6,7 @@ use async_nats::jetstream;
 use portcullis_bus::{Held, Kv, MemoryKv};
 use portcullis_core::{Body, Decision, Entry, Status};
 use portcullis_policy::Policy;
-use portcullis_testkit::{Mood, NatsServer, entry, shop};
+use portcullis_testkit::{Mood, NatsServer, entry, eventually, shop};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -14,7 +14,8 @@ use portcullis_bus::Journal;
 use portcullis_bus_nats::{NatsJournal, admin, rights, subjects};
 
 use super::doors::{PATIENCE, client, small};
-use super::rig::{ATTACK, HARMLESS, OPERATOR_KEY, Rig, SECRET, post, sealer, unlimited};
+use super::rig::{ATTACK, HARMLESS, OPERATOR_KEY, Rig, SECRET, post, sealer};
+use crate::support::PATIENT;
 
 /// A sentence that only the person and the bot may know.
 const PRIVATE: &str = "zq7marker is my secret garden";
@@ -157,9 +158,8 @@ async fn every_control_action_is_journalled() {
 
 /// Waits until the shop's policy has this version.
 async fn in_force(rig: &Rig, version: &str) {
-    while rig.policies.pin(&shop()).unwrap().stamp().version != version {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    eventually(PATIENCE, async || rig.policies.pin(&shop()).unwrap().stamp().version == version)
+        .await;
 }
 
 #[tokio::test]
@@ -171,12 +171,12 @@ async fn every_verdict_names_its_policy() {
     following.spawn(async move {
         let _ = policies.follow_bucket(&followed, || {}).await;
     });
-    let strict = "version = 'strict-1'\n[stages.rate-limit]\nenabled = false\n";
-    bucket.put("shop", strict.into()).await.unwrap();
+    let strict = format!("version = 'strict-1'\n{PATIENT}");
+    bucket.put("shop", strict.clone().into()).await.unwrap();
     in_force(&rig, "strict-1").await;
     let stamp = rig.text(HARMLESS).await.policy;
     assert_eq!((stamp.bot, stamp.version.as_str()), (shop(), "strict-1"));
-    assert_eq!(stamp.digest, Policy::parse(&shop(), "1", strict).unwrap().stamp().digest);
+    assert_eq!(stamp.digest, Policy::parse(&shop(), "1", &strict).unwrap().stamp().digest);
     assert_eq!(stamp.digest.len(), 64);
 
     // A broken document changes nothing, in whole or in part.
@@ -189,9 +189,10 @@ async fn every_verdict_names_its_policy() {
         bucket.put("bank", next.clone().into()).await.unwrap();
         let bank = super::rig::bot("bank");
         let after = format!("after-{}", broken.len());
-        while rig.policies.pin(&bank).map_or(true, |policy| policy.stamp().version != after) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        eventually(PATIENCE, async || {
+            rig.policies.pin(&bank).is_ok_and(|policy| policy.stamp().version == after)
+        })
+        .await;
         let verdict = rig.text(HARMLESS).await;
         assert_eq!(verdict.policy.version, "strict-1", "{broken}");
         assert!(verdict.receipt.iter().all(|check| check.why.as_deref() != Some("bypass")));
@@ -199,18 +200,22 @@ async fn every_verdict_names_its_policy() {
 
     // One letter of the document is another digest, under whatever version.
     bucket.put("shop", format!("{strict}# weaker\n").into()).await.unwrap();
-    while rig.text(HARMLESS).await.policy.digest == stamp.digest {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    eventually(PATIENCE, async || rig.text(HARMLESS).await.policy.digest != stamp.digest).await;
     // Weaker modes cannot be mistaken for the full one, by the bot or in the record.
-    bucket.put("shop", unlimited("version = 'shadow-1'\nmode = 'shadow'").into()).await.unwrap();
+    bucket
+        .put("shop", format!("version = 'shadow-1'\nmode = 'shadow'\n{PATIENT}").into())
+        .await
+        .unwrap();
     in_force(&rig, "shadow-1").await;
     let verdict = rig.text(HARMLESS).await;
     assert_eq!(
         (verdict.policy.version.as_str(), verdict.shadow_decision),
         ("shadow-1", Some(Decision::Allow))
     );
-    bucket.put("shop", unlimited("version = 'bypass-1'\nmode = 'bypass'").into()).await.unwrap();
+    bucket
+        .put("shop", format!("version = 'bypass-1'\nmode = 'bypass'\n{PATIENT}").into())
+        .await
+        .unwrap();
     in_force(&rig, "bypass-1").await;
     let verdict = rig.text(ATTACK).await;
     assert_eq!((verdict.policy.version.as_str(), verdict.decision), ("bypass-1", Decision::Allow));

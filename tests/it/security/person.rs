@@ -18,6 +18,7 @@ use super::rig::{
     ATTACK, HARMLESS, OPERATOR_KEY, Rig, SHOP_KEY, TEXT_BYTES, get, post, real_stages, unlimited,
 };
 use super::rig::{Faults, calendar};
+use crate::support::PATIENT;
 
 /// What a shop's page is full of.
 const PADDING: &str = "Our shop sells tea, coffee and cake, and opens at nine. ";
@@ -221,8 +222,12 @@ async fn without(name: &str, mood: Option<&Mood>, way: &str, document: &str) -> 
     };
     let outbox = std::sync::Arc::new(portcullis_bus::MemoryOutbox::new());
     let rig = Rig::over(faults.caller(absent), document, calendar(), outbox);
-    // Its own timeouts: late must be late.
-    rig.policies.set(Policy::parse(&shop(), "1", document).unwrap());
+    // Late must be late, and nothing else may be.
+    let patient = format!("{document}\n{PATIENT}");
+    let late = if matches!(mood, Some(Mood::Sleeps(_))) { name } else { "" };
+    let section = format!("[stages.{late}]\ntimeout_ms = ");
+    let hurried = patient.replacen(&section, &format!("{section}100 # "), 1);
+    rig.policies.set(Policy::parse(&shop(), "1", &hurried).unwrap());
     rig.check(json!({ "text": HARMLESS, "direction": way })).await.unwrap()
 }
 
