@@ -8,7 +8,7 @@ mod config;
 
 use portcullis_core::BotId;
 
-use crate::streams::READERS;
+use crate::streams::{self, InitOptions, READERS};
 use crate::subjects::{self, CONTROL_BUCKET, POLICY_BUCKET, VERDICTS_BUCKET};
 
 pub use config::{ConfigError, UserPassword, server_config};
@@ -39,7 +39,7 @@ pub fn inbox_prefix(user: &str) -> String {
 pub fn table(bots: &[BotId]) -> Vec<Rights> {
     let mut table = vec![ingress()];
     table.extend(STAGES.iter().map(|stage| self::stage(stage)));
-    table.extend([reader("audit"), reader("search"), anomaly(), console(), operator()]);
+    table.extend([reader("audit"), reader("search"), anomaly(), console(), operator(bots)]);
     table.extend(bots.iter().map(bot));
     table
 }
@@ -160,8 +160,14 @@ fn console() -> Rights {
     ])
 }
 
-/// Makes streams and writes policies. It cannot purge the record: the stream itself refuses that.
-fn operator() -> Rights {
+/// Makes streams and their consumers, and writes policies. It cannot purge the record: the stream itself
+/// refuses that. It makes no consumer of its own, by which it could read what people wrote, and writes no
+/// order past the door that journals it.
+fn operator(bots: &[BotId]) -> Rights {
+    let options = InitOptions { bots: bots.to_vec(), ..InitOptions::default() };
+    let consumers = streams::consumers(&options).into_iter().filter_map(|(stream, consumer)| {
+        Some(format!("$JS.API.CONSUMER.CREATE.{stream}.{}", consumer.durable_name?))
+    });
     Rights::of("operator")
         .watching(POLICY_BUCKET)
         .watching(CONTROL_BUCKET)
@@ -172,12 +178,12 @@ fn operator() -> Rights {
             "$JS.API.STREAM.CREATE.*",
             "$JS.API.STREAM.UPDATE.*",
             "$JS.API.STREAM.INFO.*",
-            "$JS.API.CONSUMER.CREATE.>",
             "$JS.API.CONSUMER.INFO.>",
             "$JS.API.DIRECT.GET.DEAD",
             "$JS.API.DIRECT.GET.DEAD.>",
         ])
-        .publishes([format!("$KV.{POLICY_BUCKET}.>"), format!("$KV.{CONTROL_BUCKET}.operator.>")])
+        .publishes(consumers)
+        .publishes([format!("$KV.{POLICY_BUCKET}.>")])
 }
 
 fn bot(bot: &BotId) -> Rights {
