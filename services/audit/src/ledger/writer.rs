@@ -218,6 +218,9 @@ impl Writer {
                 }
                 if let Some(known) = changes.insert(&record.id, seq, active.first, offset)? {
                     duplicates += 1;
+                    // Its place in the journal is no hole.
+                    let place = record.journal_seq.unwrap_or(0);
+                    position.journal_seq = position.journal_seq.max(place);
                     push(&mut answer, Appended::AlreadyThere(known));
                     continue;
                 }
@@ -241,6 +244,15 @@ impl Writer {
         }
         metrics::counter!("portcullis_audit_duplicates_total").increment(duplicates);
         if bytes.is_empty() {
+            if position.journal_seq > self.position.journal_seq {
+                // The index names its last frame, which a ledger that was just opened does not know.
+                if position.last < position.end {
+                    changes.commit(&position)?;
+                    self.dirty = true;
+                }
+                self.position = position;
+                self.publish();
+            }
             return Ok(answers);
         }
         self.file.write_all(&bytes).map_err(LedgerError::io("write the segment"))?;

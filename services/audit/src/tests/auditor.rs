@@ -165,3 +165,23 @@ async fn poison_goes_to_the_dead_letters_and_the_rest_goes_on() {
         ledger.search(Query::default()).map(|row| row.unwrap().content.kind()).collect();
     assert_eq!(kinds, ["action", "dead", "action"]);
 }
+
+/// After its window of deduplication a journal keeps the same entry twice, under two sequence numbers.
+#[tokio::test]
+async fn an_entry_that_the_journal_holds_twice_is_stored_once_and_leaves_no_hole() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Arc::new(open(folder.path()).0);
+    let letters = Arc::new(Letters::default());
+    let twice = |numbers: &[(u64, i64)]| Script {
+        list: Arc::new(numbers.iter().map(|(at, number)| (*at, Some(entry(*number)))).collect()),
+        ..Script::default()
+    };
+    // The repetition is the last of its batch; what follows comes in another.
+    for (script, last) in
+        [(twice(&[(1, 1), (2, 2), (3, 1)]), 3), (twice(&[(4, 2)]), 4), (twice(&[(5, 3)]), 5)]
+    {
+        audit(&ledger, &script, &letters, || ledger.last_journal_seq() == last).await;
+    }
+    assert_eq!(journal_order(&ledger), [1, 2, 5]);
+    assert_eq!(ledger.last_seq(), 3, "no remark of a gap");
+}
