@@ -151,6 +151,7 @@ async fn every_nats_user_has_only_its_rights() {
             assert_eq!(wire.may_listen(subject), granted, "{} hears {subject}", rights.user);
         }
     }
+    operators_turn_no_consumer_round(&server).await;
     // The table itself, where it matters most: who, and nobody else.
     for (subject, only) in WHO_PUBLISHES {
         let who: Vec<&str> = table
@@ -174,6 +175,21 @@ const FORBIDDEN_TO_ALL: [&str; 9] = [
     "x",
 ];
 
+/// The consumers that an operator makes are for others to read, and the server does not turn them round.
+async fn operators_turn_no_consumer_round(server: &NatsServer) {
+    let context = async_nats::jetstream::new(user(server, "operator").await);
+    for (stream, consumer) in [("JOURNAL", "audit"), ("SUBMIT", "ingress"), ("VERDICT", "bot-shop")]
+    {
+        let to_me = async_nats::jetstream::consumer::push::Config {
+            durable_name: Some(consumer.to_owned()),
+            deliver_subject: format!("{}.mine", inbox_prefix("operator")),
+            ..Default::default()
+        };
+        let turned = context.create_consumer_on_stream(to_me, stream).await;
+        assert!(turned.is_err(), "{stream} {consumer}");
+    }
+}
+
 /// Who may publish what weighs most.
 const WHO_PUBLISHES: &[(&str, &[&str])] = &[
     ("portcullis.v1.ingress.shop", &["bot-shop"]),
@@ -187,7 +203,7 @@ const WHO_PUBLISHES: &[(&str, &[&str])] = &[
     ("portcullis.v1.journal.action.shop", &["ingress", "anomaly", "console"]),
     ("portcullis.v1.admin.stop", &["console", "operator"]),
     ("$KV.portcullis_policy.shop", &["operator"]),
-    ("$KV.portcullis_control.operator.all.all", &["ingress", "operator"]),
+    ("$KV.portcullis_control.operator.all.all", &["ingress"]),
     ("$KV.portcullis_control.console.all.all", &["console"]),
     ("$KV.portcullis_verdicts.shop.a1", &["ingress"]),
     ("$JS.API.STREAM.PURGE.HELD", &["ingress"]),
@@ -197,6 +213,11 @@ const WHO_PUBLISHES: &[(&str, &[&str])] = &[
     ("$JS.API.DIRECT.GET.HELD.portcullis.v1.held.shop.a1", &["ingress", "console"]),
     ("$JS.API.CONSUMER.MSG.NEXT.VERDICT.bot-shop", &["bot-shop"]),
     ("$JS.API.CONSUMER.MSG.NEXT.JOURNAL.audit", &["audit"]),
+    ("$JS.API.CONSUMER.CREATE.JOURNAL.x", &[]),
+    ("$JS.API.CONSUMER.CREATE.VERDICT.x", &[]),
+    ("$JS.API.CONSUMER.CREATE.SUBMIT.x", &[]),
+    ("$JS.API.CONSUMER.CREATE.HELD.x", &[]),
+    ("$JS.API.CONSUMER.DURABLE.CREATE.JOURNAL.audit", &[]),
     ("_INBOX_ingress.x", &["ingress"]),
 ];
 

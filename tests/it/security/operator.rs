@@ -126,6 +126,8 @@ async fn every_control_action_is_journalled() {
     }
     assert!(entries.contains("drill") && entries.contains("expires_at"));
 
+    // Orders that were taken back are out of force soon.
+    eventually(PATIENCE, async || rig.text(HARMLESS).await.decision == Decision::Allow).await;
     faults.stage("injection-classifier").set(Mood::Dependency);
     for id in ["h1", "h2", "h3", "h4"] {
         let held = rig.check(json!({ "id": id, "text": PRIVATE })).await.unwrap();
