@@ -38,4 +38,4 @@ pub use requests::{Door, Refusal, Reply, Request, ServeError, Serving, Work, ser
 pub use stage::{StageDoor, serve};
 pub use store::OpenError;
 pub use submit::{SubmitQueue, Submitted};
-pub use wire::{BUDGET_HEADER, DEFAULT_BUDGET, ERROR_HEADER, error_word};
+pub use wire::{BUDGET_HEADER, DEFAULT_BUDGET, ERROR_HEADER, STATUS_HEADER, error_word};

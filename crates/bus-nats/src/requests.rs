@@ -14,6 +14,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::wire::ERROR_HEADER;
 
+/// How long the server may take to know a new subscription, before serving goes on without its word.
+const OPENING: Duration = Duration::from_secs(5);
+
 /// How long a drain may take before it is given up: longer than any budget of the hot path.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -163,7 +166,15 @@ impl Door {
             .queue_subscribe(serving.subject.clone(), serving.queue.clone())
             .await
             .map_err(|_| ServeError::Lost)?;
-        client.flush().await.map_err(|_| ServeError::Lost)?;
+        // A flush only sends. A message to ourselves, sent after the subscription, is back when the server
+        // knows both.
+        let mut echo = send_echo(&client).await?;
+        if tokio::time::timeout(OPENING, echo.next()).await.is_err() {
+            tracing::warn!(
+                subject = serving.subject,
+                "the server has not told yet that it knows us"
+            );
+        }
         Ok(Self { client, serving, requests })
     }
 
@@ -189,6 +200,14 @@ impl Door {
         };
         desk.run(self.requests, shutdown).await
     }
+}
+
+/// Sends ourselves a message: when it comes, the server has read everything that was sent before it.
+async fn send_echo(client: &Client) -> Result<Subscriber, ServeError> {
+    let inbox = client.new_inbox();
+    let echo = client.subscribe(inbox.clone()).await.map_err(|_| ServeError::Lost)?;
+    client.publish(inbox, Bytes::new()).await.map_err(|_| ServeError::Lost)?;
+    Ok(echo)
 }
 
 struct Desk<H> {
@@ -228,10 +247,8 @@ where
     /// subscription is kept until a message to ourselves, sent after that, is back: the server keeps
     /// the order of what it sends on one connection, so that nothing can come later.
     async fn drain(self, mut requests: Subscriber) -> Result<(), ServeError> {
-        let inbox = self.client.new_inbox();
-        let mut echo = self.client.subscribe(inbox.clone()).await.map_err(|_| ServeError::Lost)?;
         requests.unsubscribe_after(AT_ONCE).await.map_err(|_| ServeError::Lost)?;
-        self.client.publish(inbox, Bytes::new()).await.map_err(|_| ServeError::Lost)?;
+        let mut echo = send_echo(&self.client).await?;
         loop {
             tokio::select! {
                 request = requests.next() => match request {

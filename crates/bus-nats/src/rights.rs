@@ -37,7 +37,11 @@ pub fn inbox_prefix(user: &str) -> String {
 
 /// Every user and every right.
 pub fn table(bots: &[BotId]) -> Vec<Rights> {
-    let mut table = vec![ingress()];
+    // `portcullis` is every stage, ingress and audit in one process on the bus.
+    let in_one = conducting(Rights::of("portcullis"))
+        .consuming(subjects::JOURNAL, "audit")
+        .publishes(["portcullis.v1.dead.audit"]);
+    let mut table = vec![conducting(Rights::of("ingress")), in_one];
     table.extend(STAGES.iter().map(|stage| self::stage(stage)));
     table.extend([reader("audit"), reader("search"), anomaly(), console(), operator(bots)]);
     table.extend(bots.iter().map(bot));
@@ -104,8 +108,9 @@ impl Rights {
     }
 }
 
-fn ingress() -> Rights {
-    Rights::of("ingress")
+/// The doors and the conductor.
+fn conducting(rights: Rights) -> Rights {
+    rights
         .listens([subjects::INGRESS_DOOR, subjects::ADMIN_DOOR, "$SRV.>"])
         .answering()
         .publishes([

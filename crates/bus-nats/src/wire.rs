@@ -6,6 +6,9 @@ use async_nats::HeaderMap;
 use portcullis_bus::CallError;
 use portcullis_core::Budget;
 
+/// Header of a door's reply that is a problem: its status, as in HTTP.
+pub const STATUS_HEADER: &str = "Portcullis-Status";
+
 /// Milliseconds that are left for the answer, counted from the moment at which it is read.
 pub const BUDGET_HEADER: &str = "Portcullis-Budget-Ms";
 /// On a reply without a report: `busy`, `late`, `panicked`, `dependency` or `unreadable`.

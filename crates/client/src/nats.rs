@@ -6,7 +6,9 @@ use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::response::Response;
 use async_nats::{HeaderMap, Request, RequestErrorKind, header};
 use async_trait::async_trait;
-use portcullis_bus_nats::{Client, ConnectError, ConnectOptions, connect, subjects, trace};
+use portcullis_bus_nats::{
+    Client, ConnectError, ConnectOptions, STATUS_HEADER, connect, subjects, trace,
+};
 use portcullis_core::{BotId, MessageId, Verdict};
 use serde::de::DeserializeOwned;
 
@@ -14,9 +16,6 @@ use crate::{Door, Error, Mailbox, Message, Problem};
 
 /// How long an answer may take, unless said otherwise: well over the gateway's own 300 ms.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The header in which the door gives the status of a problem.
-const STATUS_HEADER: &str = "Portcullis-Status";
 
 /// Asks over NATS, as one bot. Cloning shares the connection.
 #[derive(Clone)]

@@ -50,7 +50,7 @@ pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
     };
     let gateway = on_the_bus(&kit, &config, &keys, ports).await?;
     open_http(&kit, &config, keys, gateway.clone()).await?;
-    open_nats(&kit, &config, gateway, client.clone());
+    open_nats(&kit, &config, gateway, client.clone()).await?;
     portcullis_host::close_at_the_end(&kit, client);
     Ok(())
 }
@@ -168,11 +168,22 @@ pub async fn open_http(
 }
 
 /// Opens the doors on NATS: request-reply, the durable queue, and the operators'.
-pub fn open_nats(kit: &Kit, config: &Config, gateway: Gateway, client: Client) {
+///
+/// # Errors
+/// Where the client is closed.
+pub async fn open_nats(
+    kit: &Kit,
+    config: &Config,
+    gateway: Gateway,
+    client: Client,
+) -> anyhow::Result<()> {
     let shutdown = || kit.shutdown().clone();
-    let bots = doors::nats::serve_bots(client.clone(), gateway.clone(), config.seats, shutdown());
+    let (bus, way) = (client.clone(), gateway.clone());
+    let bots = doors::nats::serve_bots(bus, way, config.seats, shutdown()).await?;
     kit.tasks().vital("nats-door", async move { Ok(bots.await?) });
-    let operators = doors::nats::serve_operators(client.clone(), gateway.clone(), shutdown());
+    let (bus, way) = (client.clone(), gateway.clone());
+    let operators = doors::nats::serve_operators(bus, way, shutdown()).await?;
     kit.tasks().vital("operators-door", async move { Ok(operators.await?) });
     kit.tasks().spawn("submit-door", doors::submit::serve(client, gateway, SUBMITTED, shutdown()));
+    Ok(())
 }

@@ -143,7 +143,7 @@ async fn start(kit: Kit, config: Config, args: &cli::Up) -> anyhow::Result<()> {
         let auditor = Auditor::new(journal, ledger, dead, AuditorOptions::default());
         let shutdown = kit.shutdown().clone();
         kit.tasks().vital("auditor", async move { Ok(auditor.run(shutdown).await?) });
-        start::open_nats(&kit, &config, gateway.clone(), client.clone());
+        start::open_nats(&kit, &config, gateway.clone(), client.clone()).await?;
         portcullis_host::close_at_the_end(&kit, client);
         gateway
     } else {

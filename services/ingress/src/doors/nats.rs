@@ -4,7 +4,7 @@
 use std::future::Future;
 
 use portcullis_bus_nats::{
-    Client, Refusal, Reply, Request, ServeError, Serving, serve_requests, subjects, trace,
+    Client, Door, Refusal, Reply, Request, STATUS_HEADER, ServeError, Serving, subjects, trace,
 };
 use portcullis_core::BotId;
 use portcullis_service::CancellationToken;
@@ -17,23 +17,21 @@ use portcullis_door::Problem;
 use portcullis_door::auth::Access;
 use portcullis_door::request::CheckRequest;
 
-/// Header of a reply that is a problem: its status.
-pub const STATUS_HEADER: &str = "Portcullis-Status";
 /// Header of a reply to a throttled message: seconds after which to try again.
 pub const RETRY_HEADER: &str = "Portcullis-Retry-After-S";
 /// Operators' commands in work at once.
 const OPERATORS: usize = 8;
 
-/// Serves bots until `shutdown`.
+/// Opens the bots' door: the server knows it when this returns. The future then serves until `shutdown`.
 ///
 /// # Errors
-/// Where the subscription is lost, or the drain takes too long.
-pub fn serve_bots(
+/// Where the client is closed; the future's, where the subscription is lost or the drain takes too long.
+pub async fn serve_bots(
     client: Client,
     gateway: Gateway,
     seats: usize,
     shutdown: CancellationToken,
-) -> impl Future<Output = Result<(), ServeError>> {
+) -> Result<impl Future<Output = Result<(), ServeError>>, ServeError> {
     let serving =
         Serving { refuse, ..Serving::new(subjects::INGRESS_DOOR, subjects::INGRESS, seats) };
     let handler = move |request: Request| {
@@ -54,18 +52,19 @@ pub fn serve_bots(
         }
         .instrument(span)
     };
-    serve_requests(client, serving, handler, shutdown)
+    Ok(Door::open(client, serving).await?.serve(handler, shutdown))
 }
 
-/// Serves operators until `shutdown`.
+/// Opens the operators' door: the server knows it when this returns. The future then serves until
+/// `shutdown`.
 ///
 /// # Errors
-/// Where the subscription is lost, or the drain takes too long.
-pub fn serve_operators(
+/// Where the client is closed; the future's, where the subscription is lost or the drain takes too long.
+pub async fn serve_operators(
     client: Client,
     gateway: Gateway,
     shutdown: CancellationToken,
-) -> impl Future<Output = Result<(), ServeError>> {
+) -> Result<impl Future<Output = Result<(), ServeError>>, ServeError> {
     let serving =
         Serving { refuse, ..Serving::new(subjects::ADMIN_DOOR, subjects::INGRESS, OPERATORS) };
     let handler = move |request: Request| {
@@ -81,7 +80,7 @@ pub fn serve_operators(
             }
         }
     };
-    serve_requests(client, serving, handler, shutdown)
+    Ok(Door::open(client, serving).await?.serve(handler, shutdown))
 }
 
 async fn check(gateway: &Gateway, request: &Request) -> Result<portcullis_core::Verdict, Problem> {

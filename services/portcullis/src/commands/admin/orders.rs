@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use portcullis_bus_nats::STATUS_HEADER;
 use portcullis_bus_nats::{Client, subjects};
 use portcullis_core::{BotId, ConversationId, Direction, MessageId, SpeakerId};
-use portcullis_ingress::doors::nats::STATUS_HEADER;
 use serde_json::{Map, Value, json};
 
 use super::show;

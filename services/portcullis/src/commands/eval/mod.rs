@@ -1,6 +1,5 @@
 //! `portcullis eval`: labelled messages, judged here by the whole path, and how well that went.
 
-mod figures;
 mod table;
 
 use std::fs::File;
@@ -14,11 +13,11 @@ use portcullis_ingress::Problem;
 use portcullis_ingress::request::RequestText;
 use serde::{Deserialize, Serialize};
 
-use self::figures::{Figures, Judged};
 use crate::commands::scan::{Channel, read};
 use crate::engine::{Engine, PolicyArg};
 use crate::lines::{self, Line, Source};
 use crate::out;
+use portcullis_measure::{Figures, Judged, Label};
 
 /// Bad lines of a file that are named one by one.
 const NAMED: u64 = 10;
@@ -46,16 +45,6 @@ pub(crate) struct Args {
     /// Write line, label, score and decision of each message (no text) into this file.
     #[arg(long, value_name = "FILE")]
     scores: Option<PathBuf>,
-}
-
-/// What a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Label {
-    /// An attack.
-    Injection,
-    /// Harmless.
-    Benign,
 }
 
 /// A line of a file. Fields that are not named here are ignored on purpose: labelled files carry remarks

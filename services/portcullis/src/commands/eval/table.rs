@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::figures::{Group, Summary};
 use crate::out;
+use portcullis_measure::{Group, Summary};
 
 /// Groups of one sort that are shown; the largest. JSON has all.
 const SHOWN: usize = 20;

@@ -1,9 +1,5 @@
 //! `portcullis bench`: puts load on a gateway and measures what comes back.
 
-mod load;
-mod report;
-mod target;
-
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,10 +10,10 @@ use portcullis_core::BotId;
 use serde::Deserialize;
 use serde_json::json;
 
-use self::target::Target;
 use crate::commands::scan::Channel;
 use crate::lines::Source;
 use crate::{nats, out};
+use portcullis_measure::{Plan, Report, Target, is_here, load};
 
 /// Messages of a corpus that are held.
 const CORPUS: usize = 100_000;
@@ -83,22 +79,16 @@ pub(crate) struct Args {
     login: nats::Login,
 }
 
-/// What to send, how much of it and for how long.
-struct Plan {
-    bodies: Vec<Bytes>,
-    in_flight: usize,
-    warmup: Duration,
-    duration: Duration,
-    count: Option<u64>,
-}
-
 /// Measures, and prints what was measured.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    target::only_here(&args.target, args.yes_remote)?;
+    anyhow::ensure!(
+        args.yes_remote || is_here(&args.target).context("--target")?,
+        "the target is not this machine: say --yes-remote if it is yours to put under load"
+    );
     let bodies = bodies(args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let measured = runtime.block_on(async {
-        let target = Target::open(args).await?;
+        let target = open(args).await?;
         let plan = Plan {
             bodies,
             in_flight: args.in_flight as usize,
@@ -110,9 +100,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             }),
             count: args.count,
         };
-        load::run(target, plan).await
+        load(target, plan).await
     })?;
-    let report = report::Report::new(args, &measured);
+    let report = Report::new(&args.target, args.in_flight as usize, &measured);
     if args.json {
         out::pretty(&report)?;
     } else {
@@ -120,6 +110,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     anyhow::ensure!(report.requests > 0, "nothing was answered and nothing failed in that time");
     Ok(ExitCode::from(u8::from(!report.errors.is_empty())))
+}
+
+async fn open(args: &Args) -> anyhow::Result<Target> {
+    let over_http = Target::http(&args.target, args.key.clone(), args.in_flight as usize);
+    if let Some(target) = over_http.context("--target")? {
+        return Ok(target);
+    }
+    let login = args.login.clone().or(args.user.as_ref(), args.password.as_ref());
+    let client = login.connect(&args.target).await?;
+    Ok(Target::nats(client, &args.bot.clone().unwrap_or_else(BotId::fallback)))
 }
 
 #[derive(Deserialize)]

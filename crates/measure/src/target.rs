@@ -5,46 +5,46 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
-use portcullis_bus_nats::{Client, subjects};
+use portcullis_bus_nats::{Client, STATUS_HEADER, subjects};
 use portcullis_core::{BotId, Decision};
-use portcullis_ingress::doors::nats::STATUS_HEADER;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
-
-use super::Args;
 
 /// After this a request counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A gateway. Cheap to clone.
 #[derive(Clone)]
-pub(super) enum Target {
+pub struct Target(Door);
+
+#[derive(Clone)]
+enum Door {
     Http { client: reqwest::Client, url: Url, key: Option<String> },
     Nats { client: Client, subject: String },
 }
 
 /// Why there is no verdict: a word to count by.
-pub(super) type Failure = String;
+pub type Failure = String;
 
 #[derive(Deserialize)]
 struct Answer {
     decision: Decision,
 }
 
-/// Refuses targets that are not this machine, unless that is wanted.
-pub(super) fn only_here(target: &str, yes_remote: bool) -> anyhow::Result<()> {
+/// Whether every address of a target is this machine.
+///
+/// # Errors
+/// Where it is no address of a gateway.
+pub fn is_here(target: &str) -> anyhow::Result<bool> {
+    let mut here = true;
     for url in target.split(',') {
         let url = parse(url)?;
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let is_here = host == "localhost"
+        here &= host == "localhost"
             || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        anyhow::ensure!(
-            is_here || yes_remote,
-            "{host} is not this machine: say --yes-remote if it is yours to put under load"
-        );
     }
-    Ok(())
+    Ok(here)
 }
 
 fn parse(target: &str) -> anyhow::Result<Url> {
@@ -55,31 +55,42 @@ fn parse(target: &str) -> anyhow::Result<Url> {
 }
 
 impl Target {
-    /// Makes ready to ask.
-    pub(super) async fn open(args: &Args) -> anyhow::Result<Self> {
-        let first = args.target.split(',').next().unwrap_or_default();
-        let mut url = parse(first)?;
-        if url.scheme() == "http" {
-            if url.path() == "/" {
-                url.set_path("/v1/check");
-            }
-            let client = reqwest::Client::builder()
-                .no_proxy()
-                .timeout(PATIENCE)
-                .pool_max_idle_per_host(args.in_flight as usize)
-                .build()?;
-            return Ok(Self::Http { client, url, key: args.key.clone() });
+    /// A gateway's HTTP door, if the target is one: `/v1/check` where it names no path.
+    ///
+    /// # Errors
+    /// Where it is no address of a gateway.
+    pub fn http(
+        target: &str,
+        key: Option<String>,
+        in_flight: usize,
+    ) -> anyhow::Result<Option<Self>> {
+        let mut url = parse(target.split(',').next().unwrap_or_default())?;
+        if url.scheme() != "http" {
+            return Ok(None);
         }
-        let login = args.login.clone().or(args.user.as_ref(), args.password.as_ref());
-        let client = login.connect(&args.target).await?;
-        let bot = args.bot.clone().unwrap_or_else(BotId::fallback);
-        Ok(Self::Nats { client, subject: subjects::ingress(&bot) })
+        if url.path() == "/" {
+            url.set_path("/v1/check");
+        }
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(PATIENCE)
+            .pool_max_idle_per_host(in_flight)
+            .build()?;
+        Ok(Some(Self(Door::Http { client, url, key })))
+    }
+
+    /// A gateway's door on NATS, for a bot.
+    pub fn nats(client: Client, bot: &BotId) -> Self {
+        Self(Door::Nats { client, subject: subjects::ingress(bot) })
     }
 
     /// Asks once.
-    pub(super) async fn ask(&self, body: Bytes) -> Result<Decision, Failure> {
-        let answer = match self {
-            Self::Http { client, url, key } => {
+    ///
+    /// # Errors
+    /// A word that says why there is no verdict.
+    pub async fn ask(&self, body: Bytes) -> Result<Decision, Failure> {
+        let answer = match &self.0 {
+            Door::Http { client, url, key } => {
                 let mut request =
                     client.post(url.clone()).header(CONTENT_TYPE, "application/json").body(body);
                 if let Some(key) = key {
@@ -91,7 +102,7 @@ impl Target {
                 }
                 response.bytes().await.map_err(|error| http_failure(&error))?
             }
-            Self::Nats { client, subject } => {
+            Door::Nats { client, subject } => {
                 let asked = client.request(subject.clone(), body);
                 let reply = tokio::time::timeout(PATIENCE, asked)
                     .await
@@ -126,18 +137,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_is_put_under_load_unasked() {
+    fn this_machine_is_told_from_others() {
         for here in
             ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:1", "nats://127.0.0.1:4222"]
         {
-            assert!(only_here(here, false).is_ok(), "{here}");
+            assert!(is_here(here).unwrap(), "{here}");
         }
         for there in ["http://10.0.0.1:8080", "nats://127.0.0.1:4222,nats://bus:4222"] {
-            assert!(only_here(there, false).is_err(), "{there}");
-            assert!(only_here(there, true).is_ok(), "{there}");
+            assert!(!is_here(there).unwrap(), "{there}");
         }
         for wrong in ["127.0.0.1:8080", "https://127.0.0.1", "ftp://127.0.0.1"] {
-            assert!(only_here(wrong, true).is_err(), "{wrong}");
+            assert!(is_here(wrong).is_err(), "{wrong}");
         }
     }
 }

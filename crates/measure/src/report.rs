@@ -5,22 +5,22 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::Args;
-use super::load::Measured;
+use crate::load::Measured;
 
 /// The figures of a run.
 #[derive(Serialize)]
-pub(super) struct Report {
+pub struct Report {
     target: String,
-    in_flight: u32,
+    in_flight: usize,
     /// Verdicts and failures together.
-    pub(super) requests: u64,
+    pub requests: u64,
     elapsed_s: f64,
     /// Verdicts a second.
     rate: f64,
     latency_us: Latency,
     decisions: BTreeMap<&'static str, u64>,
-    pub(super) errors: BTreeMap<String, u64>,
+    /// Failures, by why.
+    pub errors: BTreeMap<String, u64>,
     /// Of this process, not of the gateway.
     bench_cpu_s: Option<f64>,
     /// Cores that this process kept busy.
@@ -39,12 +39,13 @@ struct Latency {
 }
 
 impl Report {
-    pub(super) fn new(args: &Args, measured: &Measured) -> Self {
+    /// The figures of what was measured at a target.
+    pub fn new(target: &str, in_flight: usize, measured: &Measured) -> Self {
         let Measured { latency, decisions, errors, elapsed, cpu_s } = measured;
         let elapsed_s = elapsed.as_secs_f64();
         Self {
-            target: args.target.clone(),
-            in_flight: args.in_flight,
+            target: target.to_owned(),
+            in_flight,
             requests: latency.len() + errors.values().sum::<u64>(),
             elapsed_s,
             rate: latency.len() as f64 / elapsed_s.max(f64::EPSILON),
@@ -64,7 +65,8 @@ impl Report {
         }
     }
 
-    pub(super) fn table(&self) -> String {
+    /// For people.
+    pub fn table(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = self.write(&mut text);

@@ -6,23 +6,42 @@ use portcullis_core::Decision;
 use portcullis_model::metrics::{
     Confusion, Scored, auc, expected_calibration_error, recall_at_fpr,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::Label;
+/// What a message is, by its label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Label {
+    /// An attack.
+    Injection,
+    /// Anything else.
+    Benign,
+}
 
 /// A message that was judged.
-pub(super) struct Judged {
-    pub(super) line: u64,
-    pub(super) label: Label,
-    pub(super) score: Option<f64>,
-    pub(super) decision: Decision,
-    pub(super) took_us: u64,
-    pub(super) scanned: u64,
-    pub(super) total: u64,
-    pub(super) has_gap: bool,
-    pub(super) kind: Option<String>,
-    pub(super) lang: Option<String>,
-    pub(super) chars: usize,
+pub struct Judged {
+    /// Its line in the file, from 1.
+    pub line: u64,
+    /// What it is, by its label.
+    pub label: Label,
+    /// The classifier's score, if it was asked.
+    pub score: Option<f64>,
+    /// What was decided.
+    pub decision: Decision,
+    /// Microseconds from receipt to verdict.
+    pub took_us: u64,
+    /// Bytes that checks looked at.
+    pub scanned: u64,
+    /// Bytes that checks were given.
+    pub total: u64,
+    /// Whether some check saw nothing, or not all.
+    pub has_gap: bool,
+    /// Its kind, where the file names one.
+    pub kind: Option<String>,
+    /// Its language, where the file names one.
+    pub lang: Option<String>,
+    /// Its length in Unicode scalar values.
+    pub chars: usize,
 }
 
 impl Judged {
@@ -61,9 +80,9 @@ impl Counts {
 
 /// The counts of one file.
 #[derive(Default)]
-pub(super) struct Figures {
+pub struct Figures {
     /// Lines that could not be read or judged.
-    pub(super) bad: u64,
+    pub bad: u64,
     counts: Counts,
     scored: Vec<Scored>,
     unscored: u64,
@@ -76,42 +95,54 @@ pub(super) struct Figures {
 
 /// Figures by decision.
 #[derive(Serialize)]
-pub(super) struct Group {
+pub struct Group {
     /// Messages.
-    pub(super) n: usize,
+    pub n: usize,
     /// Attacks among them.
-    pub(super) attacks: usize,
-    pub(super) accuracy: Option<f64>,
-    pub(super) recall: Option<f64>,
-    pub(super) false_positive_rate: Option<f64>,
+    pub attacks: usize,
+    /// Share judged rightly.
+    pub accuracy: Option<f64>,
+    /// Share of the attacks that were blocked or held.
+    pub recall: Option<f64>,
+    /// Share of the rest that was blocked or held.
+    pub false_positive_rate: Option<f64>,
 }
 
 /// The figures of one file. A figure is null where there is nothing to take it of.
 #[derive(Serialize)]
-pub(super) struct Summary {
-    pub(super) file: String,
+pub struct Summary {
+    /// The file.
+    pub file: String,
+    /// All of it.
     #[serde(flatten)]
-    pub(super) whole: Group,
-    pub(super) auc: Option<f64>,
-    pub(super) recall_at_1_percent_fpr: Option<f64>,
-    pub(super) recall_at_0_1_percent_fpr: Option<f64>,
-    pub(super) expected_calibration_error: Option<f64>,
+    pub whole: Group,
+    /// Area under the curve of the scores.
+    pub auc: Option<f64>,
+    /// Recall at the score that 1 % of the benign exceed.
+    pub recall_at_1_percent_fpr: Option<f64>,
+    /// Recall at the score that 0.1 % of the benign exceed.
+    pub recall_at_0_1_percent_fpr: Option<f64>,
+    /// How far scores are from shares, in ten bins.
+    pub expected_calibration_error: Option<f64>,
     /// Milliseconds from receipt to verdict.
-    pub(super) p50_ms: Option<f64>,
-    pub(super) p99_ms: Option<f64>,
+    pub p50_ms: Option<f64>,
+    /// The same, 99 of 100 are faster.
+    pub p99_ms: Option<f64>,
     /// Share of the bytes given to checks that they looked at.
-    pub(super) coverage: Option<f64>,
+    pub coverage: Option<f64>,
     /// Messages of which some check saw nothing, or not all.
-    pub(super) gaps: u64,
+    pub gaps: u64,
     /// Messages that were decided before they were scored.
-    pub(super) unscored: u64,
+    pub unscored: u64,
     /// Lines that were not judged.
-    pub(super) bad_lines: u64,
-    pub(super) groups: BTreeMap<&'static str, BTreeMap<String, Group>>,
+    pub bad_lines: u64,
+    /// Figures by kind, language and length.
+    pub groups: BTreeMap<&'static str, BTreeMap<String, Group>>,
 }
 
 impl Figures {
-    pub(super) fn add(&mut self, judged: Judged) {
+    /// Counts a message.
+    pub fn add(&mut self, judged: Judged) {
         let reported = judged.is_reported();
         self.unscored += u64::from(judged.score.is_none());
         let score = judged.score.map_or(f32::from(u8::from(reported)), |score| score as f32);
@@ -134,7 +165,8 @@ impl Figures {
         }
     }
 
-    pub(super) fn summary(mut self, file: &str) -> Summary {
+    /// The figures of everything counted.
+    pub fn summary(mut self, file: &str) -> Summary {
         self.took_us.sort_unstable();
         let scored = &self.scored;
         Summary {

@@ -9,26 +9,42 @@ use anyhow::Context;
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
-use super::Plan;
-use super::target::{Failure, Target};
+use bytes::Bytes;
+
+use crate::target::{Failure, Target};
 
 /// The longest latency that is told apart, in microseconds.
 const LONGEST_US: u64 = 120_000_000;
 /// A pause after a failure, so that a gateway that is away is not asked a million times.
 const AFTER_FAILURE: Duration = Duration::from_millis(10);
 
+/// What to send, how much of it and for how long.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Bodies of requests, sent in turn.
+    pub bodies: Vec<Bytes>,
+    /// Requests at once.
+    pub in_flight: usize,
+    /// How long to ask before measuring.
+    pub warmup: Duration,
+    /// How long to measure at most.
+    pub duration: Duration,
+    /// How many requests to measure at most.
+    pub count: Option<u64>,
+}
+
 /// What was measured after the warm-up.
-pub(super) struct Measured {
+pub struct Measured {
     /// Latencies of requests that were answered by a verdict, in microseconds.
-    pub(super) latency: Histogram<u64>,
+    pub latency: Histogram<u64>,
     /// How many there were of each decision.
-    pub(super) decisions: BTreeMap<&'static str, u64>,
+    pub decisions: BTreeMap<&'static str, u64>,
     /// How many failed, by why.
-    pub(super) errors: BTreeMap<Failure, u64>,
+    pub errors: BTreeMap<Failure, u64>,
     /// How long it took.
-    pub(super) elapsed: Duration,
+    pub elapsed: Duration,
     /// Time on the processor that this process itself took, in seconds; where the system tells.
-    pub(super) cpu_s: Option<f64>,
+    pub cpu_s: Option<f64>,
 }
 
 impl Measured {
@@ -72,7 +88,10 @@ impl Shared {
 }
 
 /// Runs the warm-up and then the load.
-pub(super) async fn run(target: Target, plan: Plan) -> anyhow::Result<Measured> {
+///
+/// # Errors
+/// Where an asker breaks down; a gateway that fails is counted, not an error.
+pub async fn load(target: Target, plan: Plan) -> anyhow::Result<Measured> {
     let left = plan.count.map(AtomicU64::new);
     let shared = Arc::new(Shared { target, plan, next: AtomicUsize::new(0), left });
     if !shared.plan.warmup.is_zero() {
