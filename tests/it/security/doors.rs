@@ -7,10 +7,10 @@ use async_nats::jetstream::consumer::pull::Stream;
 use axum::Router;
 use futures::StreamExt;
 use portcullis_bus::Caller;
+use portcullis_bus_nats::STATUS_HEADER;
 use portcullis_bus_nats::{
     Client, ConnectOptions, NatsOutbox, ServeError, admin, connect, subjects,
 };
-use portcullis_ingress::doors::nats::STATUS_HEADER;
 use portcullis_ingress::doors::{nats, submit};
 use portcullis_testkit::{NatsServer, eventually, shop};
 use serde_json::Value;
@@ -69,8 +69,10 @@ impl Doors {
         let rig = Rig::over(caller, document, calendar(), outbox);
         let (shutdown, mut serving) = (CancellationToken::new(), JoinSet::new());
         let gateway = || rig.gateway.clone();
-        serving.spawn(nats::serve_bots(client.clone(), gateway(), SEATS, shutdown.clone()));
-        serving.spawn(nats::serve_operators(client.clone(), gateway(), shutdown.clone()));
+        let bots = nats::serve_bots(client.clone(), gateway(), SEATS, shutdown.clone());
+        serving.spawn(bots.await.unwrap());
+        let operators = nats::serve_operators(client.clone(), gateway(), shutdown.clone());
+        serving.spawn(operators.await.unwrap());
         let queue = submit::serve(client.clone(), gateway(), 4, shutdown.clone());
         serving.spawn(async move {
             queue.await;
