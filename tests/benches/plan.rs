@@ -1,5 +1,6 @@
 //! What the plan costs in one process: processor time of the whole way of a 200-character message, with and
 //! without the classifier, through the pipeline alone and through the gateway.
+#![expect(clippy::expect_used, reason = "a benchmark that cannot start has nothing to measure")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ const MESSAGE: &str = "Hello, I ordered a pair of blue running shoes last Tuesda
                        arrived yet. Could you please tell me where my parcel is and when I can expect it? \
                        I would like to wear them on Sunday. Thanks!";
 
-/// A bot whose classifier is left out, in a process that keeps no record.
+/// The whole gateway in this process.
 fn gateway(policy: &str, recorder: Option<Recorder>) -> Gateway {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sealer = Arc::new(Sealer::ephemeral().expect("a sealer"));
