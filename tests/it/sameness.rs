@@ -30,10 +30,19 @@ fn seen(verdict: Verdict) -> Seen {
             finding.stage, finding.kind, finding.severity
         )
     });
+    // A number that was written as JSON and read again may differ in its last bit.
+    let near = |number: Option<f64>| number.map(|number| (number * 1e9).round() as i64);
     let receipt = verdict.receipt.iter().map(|check| {
+        let measures = &check.measures;
+        let parts: Vec<_> = measures
+            .parts
+            .iter()
+            .map(|part| (part.place, part.view, near(Some(part.score))))
+            .collect();
+        let numbers = (near(measures.score), near(measures.polarity), measures.remaining);
         format!(
-            "{} {:?} {:?} {:?} {:?} {:?}",
-            check.stage, check.status, check.version, check.why, check.coverage, check.measures
+            "{} {:?} {:?} {:?} {:?} {numbers:?} {parts:?}",
+            check.stage, check.status, check.version, check.why, check.coverage
         )
     });
     Seen {
@@ -132,7 +141,7 @@ fn disguised(text: &str) -> Vec<String> {
     ]
 }
 
-/// Some three hundred messages, by name.
+/// Nearly three hundred messages, by name.
 fn corpus() -> BTreeMap<String, Value> {
     let mut corpus = BTreeMap::new();
     let mut add = |family: &str, body: Value| {
@@ -166,7 +175,7 @@ fn corpus() -> BTreeMap<String, Value> {
 fn one_process_and_the_bus_agree() {
     run(async {
         let corpus = corpus();
-        assert!((290..=340).contains(&corpus.len()), "{}", corpus.len());
+        assert!((280..=320).contains(&corpus.len()), "{}", corpus.len());
         let small = Small::new(Small::real_stages());
         let city = City::start(CityOptions::all()).await;
         let http = city.http();

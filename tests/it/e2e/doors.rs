@@ -152,6 +152,7 @@ fn a_batch_answers_each_item_in_its_place() {
         let many = json!({"items": vec![json!({"bot": "shop", "text": "hello"}); 101]});
         let refused = http.post("/v1/check/batch", &many, &[]).await;
         assert_eq!((refused.status, &refused.body["field"]), (400, &json!("items")));
+        assert_eq!(refused.headers["content-type"], "application/problem+json");
         assert_eq!(http.post("/v1/check/batch", &json!({"items": []}), &[]).await.status, 400);
         assert_eq!(city.count("JOURNAL").await, 2);
     });

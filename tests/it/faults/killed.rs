@@ -26,21 +26,26 @@ async fn forgetful(city: &City, window: Duration, ack_wait: Duration) {
         config.duplicate_window = window;
         context.update_stream(&config).await.unwrap();
     }
-    let mut consumer =
-        city.stream("SUBMIT").await.get_consumer::<pull::Config>("ingress").await.unwrap();
-    let info = consumer.info().await.unwrap().config.clone();
+    again_after(city, "SUBMIT", "ingress", ack_wait).await;
+}
+
+/// Makes what a reader took and did not settle come again after this time.
+async fn again_after(city: &City, stream: &str, name: &str, ack_wait: Duration) {
+    let stream = city.stream(stream).await;
+    let mut consumer = stream.get_consumer::<pull::Config>(name).await.unwrap();
+    let found = consumer.info().await.unwrap().config.clone();
     let config = pull::Config {
-        durable_name: info.durable_name,
-        name: info.name,
-        deliver_policy: info.deliver_policy,
-        ack_policy: info.ack_policy,
+        durable_name: found.durable_name,
+        name: found.name,
+        deliver_policy: found.deliver_policy,
+        ack_policy: found.ack_policy,
         ack_wait,
-        max_deliver: info.max_deliver,
-        max_ack_pending: info.max_ack_pending,
-        max_waiting: info.max_waiting,
+        max_deliver: found.max_deliver,
+        max_ack_pending: found.max_ack_pending,
+        max_waiting: found.max_waiting,
         ..pull::Config::default()
     };
-    city.stream("SUBMIT").await.create_consumer(config).await.unwrap();
+    stream.create_consumer(config).await.unwrap();
 }
 
 fn expected() -> Vec<String> {
@@ -183,6 +188,7 @@ fn a_submitted_message_that_comes_again_after_everything_is_forgotten_but_its_ve
 fn an_audit_that_is_killed_keeps_each_entry_once_and_in_order() {
     run(async {
         let mut city = City::start(CityOptions::all()).await;
+        again_after(&city, "JOURNAL", "audit", Duration::from_secs(2)).await;
         let http = city.http();
         let traffic = async {
             for round in 0..12 {
@@ -205,8 +211,7 @@ fn an_audit_that_is_killed_keeps_each_entry_once_and_in_order() {
         let ((), city) = tokio::join!(traffic, killing);
         let journal: Vec<String> = city.journal().await.into_iter().map(|entry| entry.id).collect();
         assert_eq!(journal.len(), 240);
-        // What was delivered and not acknowledged comes again after the consumer's 30 s at the latest.
-        eventually(PATIENCE * 2, async || city.ledger_ids().len() == journal.len()).await;
+        eventually(PATIENCE, async || city.ledger_ids().len() == journal.len()).await;
         let ids = city.ledger_ids();
         let distinct: BTreeSet<&String> = ids.iter().collect();
         assert_eq!(distinct.len(), ids.len(), "each once");

@@ -24,18 +24,18 @@ const TESTER: &str = "tester";
 
 /// Everything of a gateway. All of it is gone when this is dropped; where a test fails, the end of each
 /// service's log is printed.
-pub struct City {
+pub(crate) struct City {
     // Processes end before the servers that they use.
     services: BTreeMap<String, Service>,
-    pub nats: NatsServer,
-    pub redis: RedisServer,
+    pub(crate) nats: NatsServer,
+    pub(crate) redis: RedisServer,
     pub(super) folder: TempDir,
     pub(super) tester: Client,
 }
 
 impl City {
     /// Starts everything, and waits until every service is ready.
-    pub async fn start(options: CityOptions) -> Self {
+    pub(crate) async fn start(options: CityOptions) -> Self {
         let bots: Vec<BotId> = options.policies.iter().map(|(name, _)| bot(name)).collect();
         let config = authorization(&bots);
         let nats = NatsOptions { config, ..NatsOptions::default() };
@@ -60,14 +60,8 @@ impl City {
         city
     }
 
-    /// Starts one more replica, which is ready when this returns.
-    pub async fn more(&mut self, options: &CityOptions, service: &'static str, number: usize) {
-        self.add(options, service, number);
-        self.service(&format!("{service}-{number}")).ready().await;
-    }
-
     /// Starts one more replica; does not wait.
-    pub fn add(&mut self, options: &CityOptions, service: &'static str, number: usize) {
+    pub(crate) fn add(&mut self, options: &CityOptions, service: &'static str, number: usize) {
         let name = format!("{service}-{number}");
         let folder = self.folder.path();
         let mut env = vec![
@@ -101,58 +95,58 @@ impl City {
     }
 
     /// A service by its name and number, such as `ingress-0`.
-    pub fn service(&mut self, name: &str) -> &mut Service {
+    pub(crate) fn service(&mut self, name: &str) -> &mut Service {
         self.services.get_mut(name).unwrap_or_else(|| panic!("no {name} in this city"))
     }
 
     /// A service's HTTP door, such as that of `ingress-0`.
-    pub fn http_of(&self, name: &str) -> Http {
+    pub(crate) fn http_of(&self, name: &str) -> Http {
         Http::new(self.services[name].http())
     }
 
     /// The first ingress's HTTP door.
-    pub fn http(&self) -> Http {
+    pub(crate) fn http(&self) -> Http {
         self.http_of("ingress-0")
     }
 
     /// The address of the first ingress's HTTP door, for a client of its own.
-    pub fn http_url(&self) -> String {
+    pub(crate) fn http_url(&self) -> String {
         self.services["ingress-0"].http()
     }
 
     /// The metrics of a service.
-    pub async fn metrics(&self, name: &str) -> String {
+    pub(crate) async fn metrics(&self, name: &str) -> String {
         self.services[name].metrics().await
     }
 
     /// What all services have logged in all their lives, by name.
-    pub fn logs(&self) -> Vec<(String, String)> {
+    pub(crate) fn logs(&self) -> Vec<(String, String)> {
         self.services.iter().map(|(name, service)| (name.clone(), service.logs())).collect()
     }
 
     /// A connection as a user of the rights table.
-    pub async fn user(&self, user: &str) -> Client {
+    pub(crate) async fn user(&self, user: &str) -> Client {
         client(&self.nats, user).await
     }
 
     /// A connection as a bot.
-    pub async fn bot(&self, name: &str) -> Client {
+    pub(crate) async fn bot(&self, name: &str) -> Client {
         self.user(&subjects::bot_user(&bot(name))).await
     }
 
     /// A connection that may do everything.
-    pub fn tester(&self) -> &Client {
+    pub(crate) fn tester(&self) -> &Client {
         &self.tester
     }
 
     /// Writes a policy document into the bucket.
-    pub async fn put_policy(&self, bot: &str, document: &str) {
+    pub(crate) async fn put_policy(&self, bot: &str, document: &str) {
         let policies = NatsKv::open(self.user("operator").await, subjects::POLICY_BUCKET).await;
         policies.unwrap().put(bot, document.to_owned().into()).await.unwrap();
     }
 
     /// Serves a stage from this process, as that stage's user, until the handle is dropped.
-    pub async fn serve(&self, stage: &FaultStage, seats: usize) -> Served {
+    pub(crate) async fn serve(&self, stage: &FaultStage, seats: usize) -> Served {
         let user = self.user(stage.name().as_str()).await;
         let seats = Seats::new(Arc::new(stage.clone()), seats);
         let door = StageDoor::open(user, seats, Work::Computes, "1.0.0").await.unwrap();
@@ -167,6 +161,7 @@ impl City {
 }
 
 impl Drop for City {
+    #[expect(clippy::print_stdout, reason = "the test's own output, shown where it fails")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             for (name, service) in &self.services {
@@ -180,14 +175,14 @@ impl Drop for City {
 }
 
 /// A stage that is served from the test's process.
-pub struct Served {
+pub(crate) struct Served {
     shutdown: CancellationToken,
     task: AbortOnDropHandle<()>,
 }
 
 impl Served {
     /// Drains it: the server knows that it is gone when this returns.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.task.await.unwrap();
     }

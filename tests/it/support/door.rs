@@ -8,15 +8,15 @@ use super::{PATIENCE, bot};
 
 /// What an HTTP door answered.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: reqwest::header::HeaderMap,
-    pub body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Value,
 }
 
 impl Answer {
     /// The verdict; panics where it is a problem.
-    pub fn verdict(self) -> Verdict {
+    pub(crate) fn verdict(self) -> Verdict {
         assert_eq!(self.status, 200, "no verdict: {}", self.body);
         serde_json::from_value(self.body).unwrap()
     }
@@ -24,7 +24,7 @@ impl Answer {
 
 /// An HTTP door.
 #[derive(Clone)]
-pub struct Http {
+pub(crate) struct Http {
     client: reqwest::Client,
     base: String,
     key: Option<String>,
@@ -32,34 +32,39 @@ pub struct Http {
 
 impl Http {
     /// The door at `base`.
-    pub fn new(base: String) -> Self {
+    pub(crate) fn new(base: String) -> Self {
         let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
         Self { client, base, key: None }
     }
 
     /// Asks with an API key.
-    pub fn key(mut self, key: &str) -> Self {
+    pub(crate) fn key(mut self, key: &str) -> Self {
         self.key = Some(key.to_owned());
         self
     }
 
     /// Asks for a verdict.
-    pub async fn check(&self, body: Value) -> Verdict {
+    pub(crate) async fn check(&self, body: Value) -> Verdict {
         self.post("/v1/check", &body, &[]).await.verdict()
     }
 
     /// Posts JSON with further headers.
-    pub async fn post(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
         self.post_bytes(path, serde_json::to_vec(body).unwrap(), headers).await
     }
 
     /// Posts bytes that say they are JSON.
-    pub async fn post_bytes(&self, path: &str, body: Vec<u8>, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post_bytes(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         self.try_post_bytes(path, body, headers).await.expect("the door answers")
     }
 
     /// The same, where the door may be away.
-    pub async fn try_post_bytes(
+    pub(crate) async fn try_post_bytes(
         &self,
         path: &str,
         body: Vec<u8>,
@@ -76,7 +81,7 @@ impl Http {
     }
 
     /// Gets a path.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         let request = self.client.get(format!("{}{path}", self.base));
         self.send(request).await.expect("the door answers")
     }
@@ -95,13 +100,13 @@ impl Http {
 
 /// What a door on NATS refused.
 #[derive(Debug)]
-pub struct Refused {
-    pub status: u16,
-    pub body: Value,
+pub(crate) struct Refused {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
 }
 
 /// Asks at a bot's NATS door with bytes and headers as they are; `Err` is a request without an answer.
-pub async fn nats_ask(
+pub(crate) async fn nats_ask(
     client: &Client,
     name: &str,
     body: Vec<u8>,
@@ -124,7 +129,7 @@ pub async fn nats_ask(
 }
 
 /// Asks for a verdict at a bot's NATS door.
-pub async fn nats_check(client: &Client, name: &str, body: &Value) -> Verdict {
+pub(crate) async fn nats_check(client: &Client, name: &str, body: &Value) -> Verdict {
     let body = serde_json::to_vec(body).unwrap();
     nats_ask(client, name, body, HeaderMap::new()).await.expect("an answer").expect("a verdict")
 }

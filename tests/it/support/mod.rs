@@ -14,16 +14,16 @@ mod small;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-pub use city::{City, Served};
-pub use door::{Http, nats_ask, nats_check};
-pub use options::{CityOptions, PATIENT, SERVICES, STAGES, bot};
-pub use record::verdict_ids;
-pub use service::{Service, find, metric};
-pub use sink::Sink;
-pub use small::Small;
+pub(crate) use city::{City, Served};
+pub(crate) use door::{Http, nats_ask, nats_check};
+pub(crate) use options::{CityOptions, PATIENT, SERVICES, STAGES, bot};
+pub(crate) use record::verdict_ids;
+pub(crate) use service::{Service, find, metric};
+pub(crate) use sink::Sink;
+pub(crate) use small::Small;
 
 /// No answer on this machine takes this long, however busy it is.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -32,7 +32,7 @@ static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
 
 /// Runs a test on the runtime that all tests share, in its turn: what measures time or counts on seats must
 /// not meet another city's start on two cores.
-pub fn run<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     RUNTIME.block_on(async {
         static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
         let _turn = TURN.lock().await;

@@ -14,17 +14,17 @@ use super::City;
 
 impl City {
     /// A stream, as the tester sees it.
-    pub async fn stream(&self, name: &str) -> Stream {
+    pub(crate) async fn stream(&self, name: &str) -> Stream {
         jetstream::new(self.tester.clone()).get_stream(name).await.unwrap()
     }
 
     /// Messages that a stream holds.
-    pub async fn count(&self, stream: &str) -> u64 {
+    pub(crate) async fn count(&self, stream: &str) -> u64 {
         self.stream(stream).await.get_info().await.unwrap().state.messages
     }
 
     /// Subject and body of every message that a stream holds, in order.
-    pub async fn messages(&self, stream: &str) -> Vec<(String, Bytes)> {
+    pub(crate) async fn messages(&self, stream: &str) -> Vec<(String, Bytes)> {
         let stream = self.stream(stream).await;
         let count = usize::try_from(stream.cached_info().state.messages).unwrap();
         let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
@@ -41,24 +41,24 @@ impl City {
     }
 
     /// Every entry of the journal, in order.
-    pub async fn journal(&self) -> Vec<Entry> {
+    pub(crate) async fn journal(&self) -> Vec<Entry> {
         let messages = self.messages(subjects::JOURNAL).await;
         messages.iter().map(|(_, body)| serde_json::from_slice(body).unwrap()).collect()
     }
 
     /// The folder of audit.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("audit-data")
     }
 
     /// Every row of audit's ledger, in order.
-    pub fn ledger(&self) -> Vec<Row> {
+    pub(crate) fn ledger(&self) -> Vec<Row> {
         let reader = LedgerReader::open(&self.data()).unwrap();
         reader.search(Query::default()).map(Result::unwrap).collect()
     }
 
     /// The ids of the ledger's entries, in order.
-    pub fn ledger_ids(&self) -> Vec<String> {
+    pub(crate) fn ledger_ids(&self) -> Vec<String> {
         self.ledger()
             .into_iter()
             .filter_map(|row| row.content.entry().map(|entry| entry.id.clone()))
@@ -67,7 +67,7 @@ impl City {
 }
 
 /// The message ids of the verdicts among entries, sorted, each as often as it is there.
-pub fn verdict_ids<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<String> {
+pub(crate) fn verdict_ids<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<String> {
     let mut ids: Vec<String> = entries
         .into_iter()
         .filter_map(|entry| match &entry.body {

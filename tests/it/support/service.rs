@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::PATIENCE;
 
 /// A service's process; killed on drop.
-pub struct Service {
+pub(crate) struct Service {
     name: String,
     program: PathBuf,
     folder: PathBuf,
@@ -40,12 +40,12 @@ impl Service {
     }
 
     /// Its name: the service's and a number.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Starts it; does not wait.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.process = None;
         self.starts += 1;
         let log = File::create(self.log_path()).unwrap();
@@ -59,7 +59,7 @@ impl Service {
     }
 
     /// Waits until `/readyz` says yes.
-    pub async fn ready(&mut self) {
+    pub(crate) async fn ready(&mut self) {
         let end = Instant::now() + PATIENCE;
         while !self.is_ready().await {
             assert!(self.runs(), "{} ended at its start:\n{}", self.name, self.log());
@@ -69,40 +69,40 @@ impl Service {
     }
 
     /// Whether `/readyz` says yes now.
-    pub async fn is_ready(&self) -> bool {
+    pub(crate) async fn is_ready(&self) -> bool {
         self.health("readyz").await.is_some_and(|(status, _)| status == 200)
     }
 
     /// Status and body of `/livez`, `/readyz` or `/metrics`; `None` where nobody answers.
-    pub async fn health(&self, path: &str) -> Option<(u16, String)> {
+    pub(crate) async fn health(&self, path: &str) -> Option<(u16, String)> {
         let address = self.address("health door open")?;
         let answer = reqwest::get(format!("http://{address}/{path}")).await.ok()?;
         Some((answer.status().as_u16(), answer.text().await.ok()?))
     }
 
     /// Its metrics.
-    pub async fn metrics(&self) -> String {
+    pub(crate) async fn metrics(&self) -> String {
         self.health("metrics").await.expect("metrics are served").1
     }
 
     /// Where its HTTP door is.
-    pub fn http(&self) -> String {
+    pub(crate) fn http(&self) -> String {
         let address = self.address("http door open").expect("the door is open");
         format!("http://{address}")
     }
 
     /// Whether it runs.
-    pub fn runs(&mut self) -> bool {
+    pub(crate) fn runs(&mut self) -> bool {
         self.process.as_mut().is_some_and(Process::runs)
     }
 
     /// Kills it at once (`SIGKILL`).
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process = None;
     }
 
     /// Asks it to stop (`SIGTERM`) and waits for its end.
-    pub async fn stop(&mut self) -> ExitStatus {
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("it runs");
         process.signal("TERM");
         process.ended(PATIENCE).await.unwrap_or_else(|| {
@@ -110,18 +110,13 @@ impl Service {
         })
     }
 
-    /// Sends a signal by its name, such as `STOP`.
-    pub fn signal(&self, name: &str) {
-        self.process.as_ref().expect("it runs").signal(name);
-    }
-
     /// What it has logged since its last start.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
     /// What it has logged in all its lives.
-    pub fn logs(&self) -> String {
+    pub(crate) fn logs(&self) -> String {
         (1..=self.starts)
             .map(|start| std::fs::read_to_string(self.path_of(start)).unwrap_or_default())
             .collect()
@@ -145,7 +140,7 @@ impl Service {
 }
 
 /// The value of a metric with all these labels, summed over the others; 0 where there is none.
-pub fn metric(metrics: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
+pub(crate) fn metric(metrics: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
     let fits = |line: &&str| {
         line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))
             && labels.iter().all(|(key, value)| line.contains(&format!("{key}=\"{value}\"")))
@@ -155,7 +150,7 @@ pub fn metric(metrics: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
 }
 
 /// A program of this workspace: it lies beside the folder of the tests' own.
-pub fn find(program: &str) -> PathBuf {
+pub(crate) fn find(program: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let found =
         own.ancestors().skip(1).map(|folder| folder.join(program)).find(|path| path.is_file());

@@ -8,7 +8,7 @@ use axum::routing::post;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Receives OTLP over HTTP until it is dropped.
-pub struct Sink {
+pub(crate) struct Sink {
     endpoint: String,
     exports: Arc<Mutex<Vec<Bytes>>>,
     _task: AbortOnDropHandle<()>,
@@ -16,7 +16,7 @@ pub struct Sink {
 
 impl Sink {
     /// Starts it on a free port.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let exports: Arc<Mutex<Vec<Bytes>>> = Arc::default();
         let keep = exports.clone();
         let receive = async move |body: Bytes| keep.lock().unwrap().push(body);
@@ -29,17 +29,17 @@ impl Sink {
     }
 
     /// Where to export to.
-    pub fn endpoint(&self) -> &str {
+    pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
     /// Every export so far, in the bytes in which it came.
-    pub fn exports(&self) -> Vec<Bytes> {
+    pub(crate) fn exports(&self) -> Vec<Bytes> {
         self.exports.lock().unwrap().clone()
     }
 
     /// Whether a service has exported a span of a trace (32 hex digits).
-    pub fn has(&self, service: &str, trace: &str) -> bool {
+    pub(crate) fn has(&self, service: &str, trace: &str) -> bool {
         let id: Vec<u8> = (0..trace.len())
             .step_by(2)
             .map(|at| u8::from_str_radix(&trace[at..at + 2], 16).unwrap())

@@ -24,22 +24,22 @@ use serde_json::Value;
 use super::options::{MASTER_SECRET, PATIENT, STAGES, bot};
 
 /// A gateway and what it wrote. The bot is `shop`.
-pub struct Small {
-    pub gateway: Gateway,
+pub(crate) struct Small {
+    pub(crate) gateway: Gateway,
     journal: MemoryJournal,
     policies: Policies,
 }
 
 impl Small {
     /// A gateway that asks `caller` and records in memory, by the machine's clock.
-    pub fn new(caller: impl Caller) -> Self {
+    pub(crate) fn new(caller: impl Caller) -> Self {
         let journal = MemoryJournal::new();
         let recorder = Recorder::new(Arc::new(journal.clone()));
         Self { journal, ..Self::with(caller, recorder, Arc::new(SystemClock)) }
     }
 
     /// A gateway that records where the test wants.
-    pub fn with(caller: impl Caller, recorder: Recorder, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn with(caller: impl Caller, recorder: Recorder, clock: Arc<dyn Clock>) -> Self {
         let sealer = Arc::new(Sealer::new(&MASTER_SECRET.to_owned().into()).unwrap());
         let caller: Arc<dyn Caller> = Arc::new(caller);
 
@@ -65,35 +65,35 @@ impl Small {
     }
 
     /// A recorder over a journal.
-    pub fn recorder(journal: impl Journal) -> Recorder {
+    pub(crate) fn recorder(journal: impl Journal) -> Recorder {
         Recorder::new(Arc::new(journal))
     }
 
     /// Puts a policy of `shop` in force.
     #[must_use]
-    pub fn policy(self, document: &str) -> Self {
+    pub(crate) fn policy(self, document: &str) -> Self {
         self.policies.set(Policy::parse(&bot("shop"), "1", document).unwrap());
         self
     }
 
     /// Asks for a verdict, as a door does: from bytes.
-    pub async fn check(&self, body: &Value) -> Result<Verdict, Problem> {
+    pub(crate) async fn check(&self, body: &Value) -> Result<Verdict, Problem> {
         self.check_bytes(&serde_json::to_vec(body).unwrap()).await
     }
 
     /// Asks with bytes as they are.
-    pub async fn check_bytes(&self, body: &[u8]) -> Result<Verdict, Problem> {
+    pub(crate) async fn check_bytes(&self, body: &[u8]) -> Result<Verdict, Problem> {
         let access = Access::Bot(bot("shop"));
         self.gateway.check(&access, json(body)?, Throttling::AskAgain).await
     }
 
     /// What a gateway of [`Small::new`] has recorded, in order.
-    pub fn journal_entries(&self) -> Vec<Entry> {
+    pub(crate) fn journal_entries(&self) -> Vec<Entry> {
         self.journal.entries()
     }
 
     /// The real stages, in this process.
-    pub fn real_stages() -> Local {
+    pub(crate) fn real_stages() -> Local {
         const SEATS: usize = 64;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let limiter = Arc::new(MemoryLimiter::new(clock, MemoryLimiter::CAPACITY));
@@ -106,7 +106,7 @@ impl Small {
     }
 
     /// Stages that are well, in this process, and can be told to misbehave: in the order of [`STAGES`].
-    pub fn fault_stages(seats: usize) -> (Local, Vec<FaultStage>) {
+    pub(crate) fn fault_stages(seats: usize) -> (Local, Vec<FaultStage>) {
         let stages: Vec<FaultStage> =
             STAGES.iter().map(|name| FaultStage::new(StageName::parse(name).unwrap())).collect();
         let local = stages
