@@ -198,7 +198,12 @@ impl Gateway {
             Err(_) if policy.document().on_journal_gap == OnGap::Pass => {}
             Err(_) => {
                 block(&mut outcome.verdict, &policy, "gap.journal.away");
-                if repeatable {
+                if held {
+                    // Nobody is to release what was never recorded.
+                    let forgotten = self.forget_held(bot, direction, &interaction.id);
+                    let _ = tokio::time::timeout(RECALL_BUDGET, forgotten).await;
+                }
+                if repeatable || held {
                     set_verdict(&mut entry, &outcome.verdict);
                     let digest = self.once.digest(&interaction);
                     let verdict = outcome.verdict.clone();

@@ -80,6 +80,13 @@ impl Gateway {
         tokio::time::timeout(HOLD_BUDGET, put).await.map_err(|_| ())?.map_err(|_| ())
     }
 
+    /// Forgets a case that was kept for a verdict which is none.
+    pub(crate) async fn forget_held(&self, bot: &BotId, direction: Direction, id: &MessageId) {
+        if self.parts.held.remove(bot, &once::key(direction, id)).await.is_err() {
+            tracing::error!(bot = %bot, id = %id, "a held case of a blocked message stays");
+        }
+    }
+
     /// Every case that waits, of one bot or of all.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! document keeps the old one and says why; a bot whose documents were never valid gets a problem, never
 //! the defaults.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,8 @@ pub enum Strangers {
 #[derive(Clone)]
 pub struct Policies {
     by_bot: Arc<ArcSwap<HashMap<BotId, Standing>>>,
+    /// Bots that are known without a document, each with the built-in policy.
+    known: HashMap<BotId, Arc<Policy>>,
     strangers: Strangers,
     default: Arc<Policy>,
 }
@@ -46,6 +48,7 @@ impl Policies {
     pub fn new(strangers: Strangers) -> Self {
         Self {
             by_bot: Arc::default(),
+            known: HashMap::new(),
             strangers,
             default: Arc::new(Policy::built_in(&BotId::fallback())),
         }
@@ -66,12 +69,12 @@ impl Policies {
         });
     }
 
-    /// Knows a bot that has no document: it gets the built-in policy.
-    pub fn know(&self, bot: &BotId) {
-        let default = Arc::new(Policy::built_in(bot));
-        self.change(|map| {
-            map.entry(bot.clone()).or_insert_with(|| Standing::Valid(default.clone()));
-        });
+    /// Knows bots beside those that have a document: while they have none they get the built-in policy.
+    #[must_use]
+    pub fn knowing<'a>(mut self, bots: impl IntoIterator<Item = &'a BotId>) -> Self {
+        let built_in = |bot: &BotId| (bot.clone(), Arc::new(Policy::built_in(bot)));
+        self.known.extend(bots.into_iter().map(built_in));
+        self
     }
 
     /// The policy to pin for a message.
@@ -80,17 +83,24 @@ impl Policies {
     /// 404 for a bot that is not known, 503 for one whose document was never valid.
     pub fn pin(&self, bot: &BotId) -> Result<Arc<Policy>, Problem> {
         match self.by_bot.load().get(bot) {
-            Some(Standing::Valid(policy)) => Ok(policy.clone()),
+            Some(Standing::Valid(policy)) => return Ok(policy.clone()),
             Some(Standing::NeverValid) => {
-                Err(Problem::no_policy("its document is broken and there is no earlier valid one"))
+                return Err(Problem::no_policy(
+                    "its document is broken and there is no earlier valid one",
+                ));
             }
-            None if *bot == BotId::fallback() => Ok(self.default.clone()),
-            None if self.strangers == Strangers::BuiltIn => Ok(self.default.clone()),
-            None => Err(Problem::unknown_bot(
-                "give it a policy document (an empty one takes the defaults) or an API key",
-            )
-            .field("bot")),
+            None => {}
         }
+        if let Some(policy) = self.known.get(bot) {
+            return Ok(policy.clone());
+        }
+        if *bot == BotId::fallback() || self.strangers == Strangers::BuiltIn {
+            return Ok(self.default.clone());
+        }
+        Err(Problem::unknown_bot(
+            "give it a policy document (an empty one takes the defaults) or an API key",
+        )
+        .field("bot"))
     }
 
     /// The bots that have a document.
@@ -105,9 +115,16 @@ impl Policies {
     /// Where the bucket is away.
     pub async fn follow_bucket(&self, kv: &dyn Kv, ready: impl Fn()) -> Result<(), KvError> {
         let mut events = kv.watch().await?;
+        let mut told = Some(HashSet::new());
         while let Some(event) = events.next().await {
             match event {
-                KvEvent::Snapshot => ready(),
+                KvEvent::Snapshot => {
+                    // What went while nobody watched.
+                    if let Some(told) = told.take() {
+                        self.change(|map| map.retain(|bot, _| told.contains(bot)));
+                    }
+                    ready();
+                }
                 KvEvent::Gone { key } => {
                     if let Ok(bot) = BotId::parse(&key) {
                         tracing::info!(bot = %bot, "policy removed");
@@ -117,7 +134,12 @@ impl Policies {
                     }
                 }
                 KvEvent::Put { key, record } => match BotId::parse(&key) {
-                    Ok(bot) => self.take_revision(kv, &bot, &record).await,
+                    Ok(bot) => {
+                        self.take_revision(kv, &bot, &record).await;
+                        if let Some(told) = &mut told {
+                            told.insert(bot);
+                        }
+                    }
                     Err(_) => {
                         tracing::warn!("a key of the policy bucket is not a bot; it is left out")
                     }
@@ -284,6 +306,20 @@ mod tests {
         std::fs::remove_file(folder.path().join("shop.toml")).unwrap();
         policies.look(&mut state).unwrap();
         assert_eq!(policies.pin(&bot("shop")).unwrap_err().status, 404);
+    }
+
+    #[tokio::test]
+    async fn what_went_while_nobody_watched_is_gone_and_known_bots_stay_known() {
+        let kv = MemoryKv::new(64);
+        kv.put("shop", "version = 'a'".into()).await.unwrap();
+        let policies = Policies::new(Strangers::Refused).knowing([&bot("bank")]);
+        policies.set(Policy::parse(&bot("tram"), "1", "").unwrap());
+        policies.set(Policy::parse(&bot("bank"), "1", "version = 'b'").unwrap());
+        let followed = policies.follow_bucket(&kv, || {});
+        let _ = tokio::time::timeout(std::time::Duration::from_millis(50), followed).await;
+        assert_eq!(policies.pin(&bot("shop")).unwrap().stamp().version, "a");
+        assert_eq!(policies.pin(&bot("tram")).unwrap_err().status, 404);
+        assert_eq!(policies.pin(&bot("bank")).unwrap().stamp().version, "built-in");
     }
 
     #[tokio::test]

@@ -98,10 +98,7 @@ pub async fn on_the_bus(
     };
     let control_kv = bucket(subjects::CONTROL_BUCKET).await?;
     let verdicts = bucket(subjects::VERDICTS_BUCKET).await?;
-    let policies = Policies::new(Strangers::Refused);
-    for bot in keys.bots() {
-        policies.know(bot);
-    }
+    let policies = Policies::new(Strangers::Refused).knowing(keys.bots());
     let source = match &config.policies {
         Some(folder) => {
             let read = policies.read_folder(folder);

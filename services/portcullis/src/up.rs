@@ -177,10 +177,7 @@ struct Own {
 /// A gateway with everything in this process: the ledger is the journal, the rest is memory.
 fn alone(kit: &Kit, config: &Config, keys: &Keys, own: Own) -> anyhow::Result<Gateway> {
     let Own { caller, conversations, ledger, sealer, clock } = own;
-    let policies = Policies::new(Strangers::Refused);
-    for bot in keys.bots() {
-        policies.know(bot);
-    }
+    let policies = Policies::new(Strangers::Refused).knowing(keys.bots());
     let source = match &config.policies {
         Some(folder) => {
             let read = policies.read_folder(folder);
