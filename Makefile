@@ -38,7 +38,7 @@ lint: ## formatting and clippy, warnings as errors
 
 .PHONY: test
 test: lint ## lint, then every test but the slow ones
-	@$(TOOLS) && set -x && cargo test --workspace --locked --no-fail-fast
+	@$(TOOLS) && set -x && cargo build --workspace --bins --locked && cargo test --workspace --locked --no-fail-fast
 	@echo
 	@echo "make test: passed. Not run (make test-all runs all of these but the last two):"
 	@echo "  - tests that ask for PORTCULLIS_SLOW=1 (long soaks, the deduplication window waited out)"
@@ -50,7 +50,7 @@ test: lint ## lint, then every test but the slow ones
 
 .PHONY: test-all
 test-all: lint deny ## what `make test` runs, and the slow tests, cargo-deny and a start of every process
-	@$(TOOLS) && set -x && PORTCULLIS_SLOW=1 cargo test --workspace --locked --no-fail-fast -- --include-ignored
+	@$(TOOLS) && set -x && cargo build --workspace --bins --locked && PORTCULLIS_SLOW=1 cargo test --workspace --locked --no-fail-fast -- --include-ignored
 	@$(TOOLS) && tests/tools/up-smoke.sh
 	@echo
 	@echo "make test-all: passed. Not run:"
