@@ -24,6 +24,8 @@ http_port=${PORTCULLIS_UP_HTTP_PORT:-8080}
 health_port=${PORTCULLIS_UP_HEALTH_PORT:-9101}
 wait_s=${PORTCULLIS_UP_WAIT_S:-30}
 readonly grace_s=15
+# Nine processes share this machine: one thread each for what is short keeps them from waking one another.
+export TOKIO_WORKER_THREADS=${TOKIO_WORKER_THREADS:-1}
 
 # Every service is a folder; `portcullis` is the program for people.
 services=()

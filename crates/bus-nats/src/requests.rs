@@ -14,6 +14,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::wire::ERROR_HEADER;
 
+/// Up to so many bytes a request computes on the runtime.
+const SHORT: usize = 8 * 1024;
+
 /// How long the server may take to know a new subscription, before serving goes on without its word.
 const OPENING: Duration = Duration::from_secs(5);
 
@@ -86,8 +89,9 @@ pub enum Work {
     /// On the runtime's workers: handlers that wait for something, such as a store.
     #[default]
     Waits,
-    /// On threads of their own, so that work on the CPU never keeps the reader, and with it the
-    /// answer `busy`, from running. Costs a change of thread a request.
+    /// Long requests on threads of their own, as many at once as there are cores, so that work on the
+    /// CPU never keeps the reader, and with it the answer `busy`, from running. Short ones (8 KiB) are
+    /// done sooner than they would change threads: they run on the runtime's workers.
     Computes,
 }
 
@@ -191,8 +195,10 @@ impl Door {
         H: Fn(Request) -> F + Send + Sync + 'static,
         F: Future<Output = Reply> + Send + 'static,
     {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let desk = Desk {
             seats: Arc::new(Semaphore::new(self.serving.seats.max(1))),
+            turns: Arc::new(Semaphore::new(cores)),
             handler: Arc::new(handler),
             client: self.client,
             serving: self.serving,
@@ -214,6 +220,8 @@ struct Desk<H> {
     client: Client,
     serving: Serving,
     seats: Arc<Semaphore>,
+    /// For long work on the CPU: one a core.
+    turns: Arc<Semaphore>,
     handler: Arc<H>,
     running: TaskTracker,
 }
@@ -276,6 +284,7 @@ where
             send(&self.client, reply_to, (self.serving.refuse)(Refusal::Busy), &self.serving).await;
             return;
         };
+        let length = message.payload.len();
         let request = Request {
             subject: message.subject.to_string(),
             headers: message.headers,
@@ -290,11 +299,16 @@ where
             seat,
         );
         match self.serving.work {
-            Work::Waits => drop(self.running.spawn(answer)),
-            Work::Computes => {
-                let runtime = tokio::runtime::Handle::current();
-                drop(self.running.spawn_blocking(move || runtime.block_on(answer)));
+            Work::Computes if length > SHORT => {
+                let (runtime, turns) = (tokio::runtime::Handle::current(), self.turns.clone());
+                drop(self.running.spawn(async move {
+                    // Never closed; whoever waits past its budget is answered late by its stage.
+                    let _turn = turns.acquire_owned().await;
+                    let done = tokio::task::spawn_blocking(move || runtime.block_on(answer));
+                    let _ = done.await;
+                }));
             }
+            Work::Waits | Work::Computes => drop(self.running.spawn(answer)),
         }
     }
 }

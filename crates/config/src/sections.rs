@@ -158,7 +158,9 @@ pub trait CommonConfig {
     bound(serialize = "S: Serialize", deserialize = "S: Default + Deserialize<'de>")
 )]
 pub struct StageConfig<S: Default = Nothing> {
-    /// Asks that are served at once; a further one is answered busy at once. 0 stands for one a core.
+    /// Asks in work at once; a further one is answered busy at once. What computes takes turns on as many
+    /// threads as there are cores, so this bounds how many wait for their turn.
+    #[schemars(range(min = 1))]
     pub seats: usize,
     /// How long work in flight may take after the signal to stop, in milliseconds.
     pub grace_ms: u64,
@@ -177,20 +179,10 @@ pub struct StageConfig<S: Default = Nothing> {
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-impl<S: Default> StageConfig<S> {
-    /// Asks that are served at once: as configured, or one a core.
-    pub fn seats(&self) -> usize {
-        match self.seats {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            seats => seats,
-        }
-    }
-}
-
 impl<S: Default> Default for StageConfig<S> {
     fn default() -> Self {
         Self {
-            seats: 0,
+            seats: 256,
             grace_ms: 10_000,
             nats: NatsConfig::default(),
             health: HealthConfig::default(),

@@ -45,7 +45,7 @@ fn load(path: Option<&Path>, pairs: &[(&str, &str)]) -> Result<Config, String> {
 #[test]
 fn the_sample_parses_back_to_the_default() {
     let text = sample::<Config>().unwrap();
-    for expected in ["# Password of the user.\n# password = {", "[stage]", "seats = 0"] {
+    for expected in ["# Password of the user.\n# password = {", "[stage]", "seats = 256"] {
         assert!(text.contains(expected), "{expected} in\n{text}");
     }
     let read = load(Some(file(&text).path()), &[]).unwrap();

@@ -59,7 +59,7 @@ pub async fn stage<S: Default>(
     stage.warm_up().await.map_err(|error| anyhow!("warm-up: {error}"))?;
     warm.met();
     let client = nats(&config.nats, kit.name()).await?;
-    let seats = Seats::new(stage, config.seats());
+    let seats = Seats::new(stage, config.seats);
     let door = StageDoor::open(client.clone(), seats, work, env!("CARGO_PKG_VERSION")).await?;
     bus.met();
     let shutdown = kit.shutdown().clone();

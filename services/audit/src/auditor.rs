@@ -36,6 +36,9 @@ pub trait Dead: Send + Sync + 'static {
 pub struct AuditorOptions {
     /// Deliveries stored with one sync at most.
     pub batch: usize,
+    /// How long to gather deliveries before they are stored with one sync. Nobody waits for the auditor, and
+    /// a sync for each entry would take the disk from those who are waited for.
+    pub gather: Duration,
     /// How long a missing sequence number is waited for before it is a gap. Longer than the journal
     /// takes to deliver again what was not acknowledged.
     pub patience: Duration,
@@ -45,7 +48,12 @@ pub struct AuditorOptions {
 
 impl Default for AuditorOptions {
     fn default() -> Self {
-        Self { batch: 1024, patience: Duration::from_secs(40), back_off: Duration::from_secs(1) }
+        Self {
+            batch: 1024,
+            gather: Duration::from_millis(20),
+            patience: Duration::from_secs(40),
+            back_off: Duration::from_secs(1),
+        }
     }
 }
 
@@ -113,6 +121,7 @@ impl Auditor {
             };
             let Some(first) = next else { return Ok(()) };
             take(&mut waiting, first?);
+            tokio::time::sleep(self.options.gather).await;
             self.take_ready(&mut deliveries, &mut waiting)?;
             let crowded = waiting.len() >= self.options.batch.max(1) * 4;
             self.store(&mut waiting, crowded).await?;

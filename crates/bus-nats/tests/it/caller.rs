@@ -42,8 +42,9 @@ async fn busy_is_said_at_once_while_every_seat_computes() {
     let replica = Replica::start(&server, StageName::moderation(), 4, Work::Computes).await;
     replica.stage.set(Mood::Spins(Duration::from_millis(800)));
     let remote = Remote::new(client(&server).await);
-    let (name, question) = (StageName::moderation(), ask("hello"));
-    // More seats than this runtime has workers: on the workers they would keep the reader away.
+    // Long enough to compute apart from the runtime, in more seats than that has workers: on the workers
+    // they would keep the reader away.
+    let (name, question) = (StageName::moderation(), ask(&"hello ".repeat(2_000)));
     let (seated, busy) = tokio::join!(
         futures::future::join_all((0..4).map(|_| remote.call(&name, &question))),
         async {

@@ -81,6 +81,7 @@ fn script(sequences: &[i64]) -> Script {
 }
 
 const OPTIONS: AuditorOptions = AuditorOptions {
+    gather: Duration::ZERO,
     batch: 16,
     patience: Duration::from_millis(50),
     back_off: Duration::from_millis(5),
