@@ -155,7 +155,10 @@ impl Gateway {
         if let Some(digest) = &digest {
             let recall = self.once.recall(bot, direction, &interaction.id);
             match tokio::time::timeout(RECALL_BUDGET, recall).await {
-                Ok(Ok(Some(known))) => return self.again(known, digest, &policy).await,
+                Ok(Ok(Some(known))) => {
+                    let known = Once::same(known, digest)?;
+                    return Ok(self.again(known, &interaction, &policy, since).await);
+                }
                 Ok(Ok(None)) => {}
                 Ok(Err(_)) | Err(_) => memory_gap = true,
             }
@@ -172,7 +175,7 @@ impl Gateway {
         if held && self.hold(&interaction, &identity, &policy, &outcome).await.is_err() {
             block(&mut outcome.verdict, &policy, "gap.held.away");
         }
-        let mut entry = self.entry(&interaction, &identity, &policy, &outcome, None);
+        let mut entry = self.entry(&interaction, &identity, &policy, &outcome, "");
         // Who is held is asked for later by id, whoever made the id.
         if digest.is_some() || held {
             let digest = digest.unwrap_or_else(|| self.once.digest(&interaction));
@@ -182,7 +185,8 @@ impl Gateway {
             match tokio::time::timeout(RECALL_BUDGET, first).await {
                 Ok(Ok(First::Mine)) => {}
                 Ok(Ok(First::Theirs(theirs))) => {
-                    return self.again(*theirs, &mine.digest, &policy).await;
+                    let theirs = Once::same(*theirs, &mine.digest)?;
+                    return Ok(self.again(theirs, &interaction, &policy, since).await);
                 }
                 Ok(Err(_)) | Err(_) if !memory_gap => {
                     outcome.verdict.receipt.push(store_gap());
@@ -219,18 +223,36 @@ impl Gateway {
     }
 
     /// The verdict of an id that came before. Its entry is written again: the same id twice is one entry,
-    /// and whoever died between remembering and recording left it out.
+    /// and whoever died between remembering and recording left it out. While an order blocks the message,
+    /// a text is not let through by memory either: that answer is an entry of its own.
     async fn again(
         &self,
-        known: Remembered,
-        digest: &str,
+        mut known: Remembered,
+        interaction: &Interaction,
         policy: &Policy,
-    ) -> Result<Verdict, Problem> {
-        let mut known = Once::same(known, digest)?;
+        since: Instant,
+    ) -> Verdict {
+        if known.verdict.decision.forwards() && self.is_stopped(interaction, policy) {
+            let who = self.identity(interaction);
+            let mut outcome = self.run(interaction, &who, policy, since).await;
+            let suffix = format!("/control-{}", self.parts.clock.now().as_millisecond());
+            let entry = self.entry(interaction, &who, policy, &outcome, &suffix);
+            if let Ok(recorded) = self.record(&entry, policy).await {
+                outcome.verdict.recorded = recorded;
+            }
+            return outcome.verdict;
+        }
         if let Ok(recorded) = self.record(&known.entry, policy).await {
             known.verdict.recorded = recorded;
         }
-        Ok(known.verdict)
+        known.verdict
+    }
+
+    /// Whether what operators have ordered blocks this message.
+    fn is_stopped(&self, interaction: &Interaction, policy: &Policy) -> bool {
+        let Parts { control, sealer, clock, .. } = &*self.parts;
+        let ordered = control.findings(interaction, sealer, clock.now());
+        portcullis_policy::decide(policy, interaction.direction, &ordered, &[]) == Decision::Block
     }
 
     async fn run(

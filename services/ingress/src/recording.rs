@@ -30,7 +30,8 @@ impl Gateway {
         let mut verdict = outcome.verdict.clone();
         verdict.recorded = Recorded::Summary;
         if self.throttles.count(&interaction.bot, speaker, now) {
-            let entry = self.entry(interaction, who, policy, &outcome, Some(now.as_millisecond()));
+            let suffix = format!("/throttle-{}", now.as_millisecond());
+            let entry = self.entry(interaction, who, policy, &outcome, &suffix);
             match self.record(&entry, policy).await {
                 Ok(recorded) => verdict.recorded = recorded,
                 Err(()) if policy.document().on_journal_gap == OnGap::Pass => {}
@@ -56,7 +57,7 @@ impl Gateway {
         who: &Identity,
         policy: &Policy,
         outcome: &Outcome,
-        throttled_at: Option<i64>,
+        suffix: &str,
     ) -> Entry {
         let Interaction { bot, direction, id, .. } = interaction;
         let keep = outcome.cleaned && policy.document().keep_text == KeepText::Masked;
@@ -66,7 +67,6 @@ impl Gateway {
             recorded: Recorded::Journal,
             ..outcome.verdict.clone()
         };
-        let suffix = throttled_at.map(|at| format!("/throttle-{at}")).unwrap_or_default();
         let text: String = interaction.places().map(|(_, text)| text.expose()).collect();
         Entry {
             id: format!("verdict/{bot}/{}/{id}{suffix}", direction.as_str()),
