@@ -41,16 +41,15 @@ test: lint ## lint, then every test but the slow ones
 	@$(TOOLS) && set -x && cargo build --workspace --bins --locked && cargo test --workspace --locked --no-fail-fast
 	@echo
 	@echo "make test: passed. Not run (make test-all runs all of these but the last two):"
-	@echo "  - tests that ask for PORTCULLIS_SLOW=1 (long soaks, the deduplication window waited out)"
-	@echo "  - tests marked #[ignore], counted as 'ignored' above"
+	@echo "  - tests marked #[ignore], counted as 'ignored' above (one: a process that another test starts and kills)"
 	@echo "  - tests/tools/up-smoke.sh: release build, every service as a process, a message through, Ctrl-C"
 	@echo "  - cargo-deny: licences, bans, sources (make deny)"
 	@echo "  - cargo-deny: advisories, which needs the advisory database (make advisories)"
 	@echo "  - benchmarks (make bench)"
 
 .PHONY: test-all
-test-all: lint deny ## what `make test` runs, and the slow tests, cargo-deny and a start of every process
-	@$(TOOLS) && set -x && cargo build --workspace --bins --locked && PORTCULLIS_SLOW=1 cargo test --workspace --locked --no-fail-fast -- --include-ignored
+test-all: lint deny ## what `make test` runs, and ignored tests, cargo-deny and a start of every process
+	@$(TOOLS) && set -x && cargo build --workspace --bins --locked && cargo test --workspace --locked --no-fail-fast -- --include-ignored
 	@$(TOOLS) && tests/tools/up-smoke.sh
 	@echo
 	@echo "make test-all: passed. Not run:"
