@@ -9,8 +9,9 @@ use std::fmt::Debug;
 use std::sync::Once;
 
 use portcullis_core::{
-    Action, Ask, Body, Cause, ContextKind, Decision, Effect, Entry, HeldCase, Recorded, Report,
-    Resolution, ResolutionRecord, Severity, Status, ToneDirective, Verdict, ViewKind, schema,
+    Action, Answered, Ask, Body, Cause, ContextKind, Decision, Effect, Entry, HeldCase, Recorded,
+    Report, Resolution, ResolutionRecord, Severity, Status, ToneDirective, Verdict, ViewKind,
+    schema,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -224,6 +225,7 @@ fn a_word_of_a_later_release_is_read_as_the_harshest() {
     // These have no order: not knowing is a word of its own, and never one of the good ones.
     assert_eq!(unknown::<Cause>(), Cause::Unknown);
     assert_eq!(unknown::<Status>(), Status::Unknown);
+    assert_eq!(unknown::<Answered>(), Answered::Unknown);
     assert_eq!(unknown::<Recorded>(), Recorded::Unknown);
     assert_eq!(unknown::<Resolution>(), Resolution::Unknown);
     assert_eq!(unknown::<ViewKind>(), ViewKind::Unknown);

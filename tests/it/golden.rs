@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use portcullis_core::{
-    ActionRecord, Ask, Body, Cause, Check, ContextItem, ContextKind, Coverage, Decision, Direction,
-    Edit, Effect, Entry, Finding, HeldCase, Interaction, Known, Learned, Masking, Measures, Part,
-    Place, PolicyStamp, Recorded, Report, Resolution, ResolutionRecord, Run, Severity, Size, Span,
-    StageName, Status, SummaryRecord, Tone, ToneDirective, Verdict, VerdictRecord, View, ViewKind,
+    ActionRecord, Answered, Ask, Body, Cause, Check, ContextItem, ContextKind, Coverage, Decision,
+    Direction, Edit, Effect, Entry, Finding, HeldCase, Interaction, Known, Learned, Masking,
+    Measures, Part, Place, PolicyStamp, Recorded, Report, Resolution, ResolutionRecord, Run,
+    Severity, Shadow, Size, Span, StageName, Status, SummaryRecord, Tone, ToneDirective, Verdict,
+    VerdictRecord, View, ViewKind,
 };
 use portcullis_testkit::{ask as simple_ask, shop};
 use serde_json::json;
@@ -39,7 +40,13 @@ fn view() -> View {
 fn measures() -> Measures {
     Measures {
         score: Some(0.97),
-        parts: vec![Part { place: Place::Text, view: Some(0), score: 0.97 }],
+        parts: vec![Part {
+            place: Place::Text,
+            view: Some(0),
+            score: 0.97,
+            by: Some(Answered::Encoder),
+        }],
+        shadow: Some(Shadow { version: "stage 1.2.3, model 5".into(), score: 0.5 }),
         polarity: Some(-0.75),
         remaining: Some(9),
         retry_after_s: Some(3),

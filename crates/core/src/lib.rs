@@ -30,7 +30,9 @@ pub use record::{
     Action, ActionRecord, Body, Entry, HeldCase, Resolution, ResolutionRecord, SummaryRecord,
     VerdictRecord,
 };
-pub use report::{Coverage, Learned, Measures, Part, Report, Tone, ToneDirective};
+pub use report::{
+    Answered, Coverage, Learned, Measures, Part, Report, Shadow, Tone, ToneDirective,
+};
 pub use stage::{Stage, StageError};
 pub use text::Text;
 pub use verdict::{Check, Decision, PolicyStamp, Recorded, Status, Verdict};

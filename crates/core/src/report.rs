@@ -34,6 +34,28 @@ impl Coverage {
     }
 }
 
+/// Which of a stage's models answered for a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Answered {
+    /// The linear model alone: it was certain.
+    Linear,
+    /// The encoder.
+    Encoder,
+    /// A word that this release does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What a model that decides nothing yet would have said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Shadow {
+    /// The model's version.
+    pub version: String,
+    /// Its calibrated probability, the maximum over what `parts` lists.
+    pub score: f64,
+}
+
 /// The score of one text or view.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Part {
@@ -44,6 +66,9 @@ pub struct Part {
     pub view: Option<usize>,
     /// Calibrated probability.
     pub score: f64,
+    /// Which model answered, where the stage has more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Answered>,
 }
 
 /// Numbers that a stage measures; they stand in the receipt.
@@ -55,6 +80,9 @@ pub struct Measures {
     /// The score of each text and view.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
+    /// What a model in shadow would have said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadow>,
     /// Polarity in [-1, 1].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub polarity: Option<f64>,

@@ -51,6 +51,10 @@ pub(crate) fn examine(ask: &Ask, report: &Report) -> Result<(), Misfit> {
     if report.measures.score.is_some_and(|score| !(0.0..=1.0).contains(&score)) {
         return Err(Misfit("measures.score"));
     }
+    let shadow = report.measures.shadow.as_ref();
+    if shadow.is_some_and(|shadow| !(0.0..=1.0).contains(&shadow.score)) {
+        return Err(Misfit("measures.shadow"));
+    }
     if report.measures.polarity.is_some_and(|polarity| !(-1.0..=1.0).contains(&polarity)) {
         return Err(Misfit("measures.polarity"));
     }

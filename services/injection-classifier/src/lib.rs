@@ -8,8 +8,8 @@ mod config;
 
 use async_trait::async_trait;
 use portcullis_core::{
-    Ask, Coverage, Finding, Measures, Part, Place, Report, Severity, Span, Stage, StageError,
-    StageName, View,
+    Answered, Ask, Coverage, Finding, Measures, Part, Place, Report, Severity, Span, Stage,
+    StageError, StageName, View,
 };
 use portcullis_model::{Bundle, BundleError, Judgement, LinearModel, TextClassifier, Thresholds};
 
@@ -99,7 +99,12 @@ impl InjectionClassifier {
             scanned += piece.received(judgement.scanned);
             let view = piece.view.map(|(index, _)| index);
             let score = f64::from(judgement.score);
-            report.measures.parts.push(Part { place: piece.place, view, score });
+            report.measures.parts.push(Part {
+                place: piece.place,
+                view,
+                score,
+                by: Some(Answered::Linear),
+            });
             if let Some(severity) = severity(score, levels) {
                 let kind = match piece.place {
                     Place::Text => "injection.direct",
