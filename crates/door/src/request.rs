@@ -52,6 +52,11 @@ impl RequestText {
     pub fn into_text(self) -> portcullis_core::Text {
         self.0.into()
     }
+
+    /// Its length in Unicode scalar values.
+    pub fn chars(&self) -> usize {
+        self.0.chars().count()
+    }
 }
 
 impl std::fmt::Debug for RequestText {

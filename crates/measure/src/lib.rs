@@ -5,7 +5,7 @@ mod load;
 mod report;
 mod target;
 
-pub use figures::{Figures, Group, Judged, Label, Summary};
+pub use figures::{Figures, Group, Groups, Judged, Label, Summary};
 pub use load::{Measured, Plan, load};
 pub use report::Report;
 pub use target::{Failure, Target, is_here};

@@ -136,13 +136,14 @@ fn skip_line(read: &mut impl BufRead) -> io::Result<u64> {
     }
 }
 
-/// Starts `work` for each line, in order, runs as much of it at once as the cores can take, and hands each
-/// result to `take`, in order.
+/// Starts `work` for each line, in order, runs up to `at_once` of it at once, and hands each result to `take`,
+/// in order.
 ///
 /// # Errors
 /// Where the source cannot be read further, or `take` fails.
 pub(crate) async fn in_order<F>(
     source: Source,
+    at_once: usize,
     mut work: impl FnMut(Line) -> F,
     mut take: impl FnMut(F::Output) -> anyhow::Result<()>,
 ) -> anyhow::Result<()>
@@ -152,8 +153,6 @@ where
 {
     let name = source.name.clone();
     let mut lines = source.spawn()?;
-    // A few more than can run, so that no core waits for the next line.
-    let at_once = cores() * 4;
     let mut running = JoinSet::new();
     let mut waiting = BTreeMap::new();
     let (mut started, mut taken, mut ended) = (0_u64, 0_u64, false);
@@ -182,6 +181,11 @@ where
     Ok(())
 }
 
+/// Lines at once that keep every core busy: a few more than can run, so that none waits for the next line.
+pub(crate) fn busy() -> usize {
+    cores() * 4
+}
+
 /// Cores that there are.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -204,6 +208,7 @@ mod tests {
         let mut seen = Vec::new();
         in_order(
             source(text.as_bytes()),
+            busy(),
             |line| async move {
                 tokio::time::sleep(Duration::from_millis(line.number * 37 % 11)).await;
                 String::from_utf8(line.content.unwrap()).unwrap()

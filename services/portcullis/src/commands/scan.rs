@@ -137,7 +137,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         out.json(&row)
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
-    let done = runtime.block_on(lines::in_order(source, work, take));
+    let done = runtime.block_on(lines::in_order(source, lines::busy(), work, take));
     runtime.shutdown_background();
     bar.finish_and_clear();
     done?;

@@ -4,20 +4,21 @@ mod table;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use portcullis_core::{Decision, StageName, Status, Verdict};
+use portcullis_core::{Answered, Check, Decision, Finding, StageName, Status, Verdict};
 use portcullis_ingress::Problem;
-use portcullis_ingress::request::RequestText;
+use portcullis_ingress::request::{CheckRequest, ContextRequest, RequestText};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::scan::{Channel, read};
 use crate::engine::{Engine, PolicyArg};
 use crate::lines::{self, Line, Source};
 use crate::out;
-use portcullis_measure::{Figures, Judged, Label};
+use portcullis_measure::{Figures, Groups, Judged, Label};
 
 /// Bad lines of a file that are named one by one.
 const NAMED: u64 = 10;
@@ -25,12 +26,15 @@ const NAMED: u64 = 10;
 /// What `eval` can be told.
 #[derive(clap::Args)]
 #[command(after_help = "\
-A line of a file is a JSON object: {\"text\", \"label\" (injection or benign), \"channel\"? (user or \
-context)}. Of `kind` and `lang` groups are made; further fields are remarks of whoever made the file.
+A line of a file is a JSON object: {\"label\" (injection or benign), \"text\", \"channel\"? (user or context: \
+context says that the text is third-party content), \"context\"? ([{\"kind\"?, \"text\"}]; then text may be \
+absent)}. Groups are made of kind, lang, obfuscation and source, where a line has them; further fields are \
+remarks of whoever made the file.
 
 A message counts as reported where the decision is block or hold. AUC, recall at a false-positive rate and \
 calibration are about the injection classifier's score; a message that was decided before it was scored \
-counts as 1 where it was reported and as 0 where not.
+counts as 1 where it was reported and as 0 where not. Groups are judged at the score that 1 % (0.1 %) of \
+all benign messages of the file exceed.
 
 Exit status: 0 every line was judged, 1 some could not be read, 2 nothing was judged.")]
 pub(crate) struct Args {
@@ -42,16 +46,22 @@ pub(crate) struct Args {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Write line, label, score and decision of each message (no text) into this file.
+    /// Write line, label, score, decision and findings of each message (no text) into this file.
     #[arg(long, value_name = "FILE")]
     scores: Option<PathBuf>,
+    /// Messages at once. Absent: one a core. Times are those of a message among so many.
+    #[arg(long, value_name = "N")]
+    in_flight: Option<NonZeroUsize>,
 }
 
 /// A line of a file. Fields that are not named here are ignored on purpose: labelled files carry remarks
 /// (source, licence, …) that differ from one to the next.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Item {
-    text: RequestText,
+    #[serde(default)]
+    text: Option<RequestText>,
+    #[serde(default)]
+    context: Vec<ContextRequest>,
     label: Label,
     #[serde(default)]
     channel: Channel,
@@ -59,6 +69,37 @@ struct Item {
     kind: Option<String>,
     #[serde(default)]
     lang: Option<String>,
+    #[serde(default)]
+    obfuscation: Option<String>,
+    #[serde(default)]
+    source: Option<String>,
+}
+
+impl Item {
+    fn groups(&self) -> Groups {
+        let has_text = self.text.as_ref().is_some_and(|text| text.chars() > 0);
+        let channel = match (self.channel, has_text, self.context.is_empty()) {
+            (Channel::User, true, true) => "user",
+            (Channel::User, true, false) => "both",
+            _ => "context",
+        };
+        let texts = self.text.iter().chain(self.context.iter().map(|one| &one.text));
+        Groups {
+            kind: self.kind.clone(),
+            lang: self.lang.clone(),
+            obfuscation: self.obfuscation.clone(),
+            source: self.source.clone(),
+            channel: Some(channel),
+            answered: None,
+            chars: texts.map(RequestText::chars).sum(),
+        }
+    }
+
+    fn into_request(self) -> CheckRequest {
+        let mut request = self.channel.request(self.text);
+        request.context.extend(self.context);
+        request
+    }
 }
 
 /// A line of the scores.
@@ -70,6 +111,15 @@ struct Score<'a> {
     label: Label,
     score: Option<f64>,
     decision: Decision,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answered: Option<&'a str>,
+    findings: &'a [Finding],
+}
+
+/// A message with its figures, and what was found where.
+struct Row {
+    judged: Judged,
+    findings: Vec<Finding>,
 }
 
 /// Judges every file and prints its figures.
@@ -77,19 +127,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let engine = Engine::telling_all(&args.policy)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
     let mut scores = args.scores.as_deref().map(create).transpose()?;
-    let (mut all, mut bad) = (Vec::new(), 0);
+    let at_once = args.in_flight.map_or_else(lines::cores, NonZeroUsize::get);
+    let (mut all, mut total) = (Vec::new(), Figures::default());
     for file in &args.files {
         let source = Source::open(file)?;
         let name = source.name.clone();
         let mut figures = Figures::default();
         let named = (args.files.len() > 1).then_some(name.as_str());
-        let take = |judged: Result<Judged, (u64, Problem)>| {
-            match judged {
-                Ok(judged) => {
+        let take = |row: Result<Row, (u64, Problem)>| {
+            match row {
+                Ok(row) => {
                     if let Some(scores) = &mut scores {
-                        write(scores, named, &judged)?;
+                        write(scores, named, &row)?;
                     }
-                    figures.add(judged);
+                    figures.add(&row.judged);
+                    total.add(&row.judged);
                 }
                 Err((line, problem)) => {
                     figures.bad += 1;
@@ -100,20 +152,25 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             }
             Ok(())
         };
-        runtime.block_on(judge(source, engine.clone(), take))?;
+        runtime.block_on(judge(source, at_once, engine.clone(), take))?;
         if figures.bad > NAMED {
             out::note(&format!("{name}: {} bad lines in all", figures.bad));
         }
-        bad += figures.bad;
+        total.bad += figures.bad;
         all.push(figures.summary(&name));
     }
     runtime.shutdown_background();
     if let Some(scores) = &mut scores {
         scores.flush().context("--scores")?;
     }
+    let bad = total.bad;
+    let total = total.summary("all files");
     if args.json {
-        out::pretty(&serde_json::json!({ "files": all }))?;
+        out::pretty(&serde_json::json!({ "files": all, "total": total }))?;
     } else {
+        if all.len() > 1 {
+            all.push(total);
+        }
         out::print(table::table(&all).trim_end())?;
     }
     Ok(ExitCode::from(u8::from(bad > 0)))
@@ -124,16 +181,22 @@ fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
     Ok(BufWriter::new(file))
 }
 
-fn write(scores: &mut impl Write, file: Option<&str>, judged: &Judged) -> anyhow::Result<()> {
-    let Judged { line, label, score, decision, .. } = *judged;
-    serde_json::to_writer(&mut *scores, &Score { file, line, label, score, decision })?;
+fn write(scores: &mut impl Write, file: Option<&str>, row: &Row) -> anyhow::Result<()> {
+    let Row { judged: Judged { line, label, score, decision, groups, .. }, findings } = row;
+    let (answered, findings) = (groups.answered, findings.as_slice());
+    let (line, label, score, decision) = (*line, *label, *score, *decision);
+    serde_json::to_writer(
+        &mut *scores,
+        &Score { file, line, label, score, decision, answered, findings },
+    )?;
     scores.write_all(b"\n").context("--scores")
 }
 
 async fn judge(
     source: Source,
+    at_once: usize,
     engine: Engine,
-    take: impl FnMut(Result<Judged, (u64, Problem)>) -> anyhow::Result<()>,
+    take: impl FnMut(Result<Row, (u64, Problem)>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let bar = source.progress();
     let work = |line: Line| {
@@ -141,31 +204,22 @@ async fn judge(
         let number = line.number;
         let engine = engine.clone();
         async move {
-            let Item { text, label, channel, kind, lang } =
-                read(line).map_err(|problem| (number, problem))?;
-            let text = text.into_text();
-            let chars = text.expose().chars().count();
-            let request = channel.request(Some(text.expose().to_owned().into()));
-            let verdict = engine.check(request).await.map_err(|problem| (number, problem))?;
-            Ok(judged(number, label, kind, lang, chars, &verdict))
+            let item = read::<Item>(line).map_err(|problem| (number, problem))?;
+            let (label, groups) = (item.label, item.groups());
+            let verdict =
+                engine.check(item.into_request()).await.map_err(|problem| (number, problem))?;
+            Ok(judged(number, label, groups, verdict))
         }
     };
-    let done = lines::in_order(source, work, take).await;
+    let done = lines::in_order(source, at_once, work, take).await;
     bar.finish_and_clear();
     done
 }
 
-fn judged(
-    line: u64,
-    label: Label,
-    kind: Option<String>,
-    lang: Option<String>,
-    chars: usize,
-    verdict: &Verdict,
-) -> Judged {
+fn judged(line: u64, label: Label, groups: Groups, verdict: Verdict) -> Row {
     let check = verdict.check(&StageName::injection_classifier());
     let covered: Vec<_> = verdict.receipt.iter().filter_map(|check| check.coverage).collect();
-    Judged {
+    let judged = Judged {
         line,
         label,
         score: check.and_then(|check| check.measures.score),
@@ -177,8 +231,18 @@ fn judged(
         has_gap: verdict.receipt.iter().any(|check| {
             check.status == Status::Gap || check.coverage.is_some_and(|part| !part.is_whole())
         }),
-        kind,
-        lang,
-        chars,
+        found: verdict.findings.iter().map(|finding| finding.kind.clone()).collect(),
+        groups: Groups { answered: check.and_then(answered), ..groups },
+    };
+    Row { judged, findings: verdict.findings }
+}
+
+/// Which model answered: the encoder, if it was asked about any text or view of the message.
+fn answered(check: &Check) -> Option<&'static str> {
+    let by = |one| check.measures.parts.iter().any(|part| part.by == Some(one));
+    match (by(Answered::Encoder), by(Answered::Linear)) {
+        (true, _) => Some("encoder"),
+        (false, true) => Some("linear"),
+        (false, false) => None,
     }
 }

@@ -1,5 +1,6 @@
 //! The figures as a table for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::out;
@@ -19,7 +20,7 @@ pub(super) fn table(files: &[Summary]) -> String {
 }
 
 fn file(text: &mut String, summary: &Summary) -> std::fmt::Result {
-    let Group { n, attacks, accuracy, recall, false_positive_rate } = &summary.whole;
+    let Group { n, attacks, accuracy, recall, false_positive_rate, auc, .. } = &summary.whole;
     writeln!(text, "{}", out::harmless(&summary.file))?;
     writeln!(text, "  messages            {n} ({attacks} attacks, {} benign)", n - attacks)?;
     writeln!(
@@ -32,10 +33,10 @@ fn file(text: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(
         text,
         "  by score            AUC {}   recall at 1 % FPR {}   at 0.1 % FPR {}   ECE {}",
-        plain(summary.auc, 4),
-        percent(summary.recall_at_1_percent_fpr),
-        percent(summary.recall_at_0_1_percent_fpr),
-        plain(summary.expected_calibration_error, 4)
+        plain(*auc, 4),
+        percent(summary.whole.recall_at_1_percent_fpr),
+        percent(summary.whole.recall_at_0_1_percent_fpr),
+        plain(summary.whole.expected_calibration_error, 4)
     )?;
     writeln!(
         text,
@@ -50,28 +51,57 @@ fn file(text: &mut String, summary: &Summary) -> std::fmt::Result {
         summary.gaps,
         summary.unscored
     )?;
+    if !summary.answered.is_empty() {
+        let shares =
+            shares(summary.answered.iter().map(|(name, share)| (name, percent(Some(*share)))));
+        writeln!(text, "  answered by         {shares}")?;
+    }
+    if !summary.findings.is_empty() {
+        let counts = shares(summary.findings.iter().map(|(kind, n)| (kind, n.to_string())));
+        writeln!(text, "  findings            {counts}")?;
+    }
     if summary.bad_lines > 0 {
         writeln!(text, "  not judged          {} lines", summary.bad_lines)?;
     }
     for (by, groups) in &summary.groups {
-        let mut sorted: Vec<_> = groups.iter().collect();
-        sorted.sort_by_key(|(_, group)| std::cmp::Reverse(group.n));
-        writeln!(text, "\n  {by:<28} {:>8} {:>9} {:>16}", "n", "recall", "false positives")?;
-        for (name, group) in sorted.iter().take(SHOWN) {
-            let name: String = out::harmless(name).chars().take(28).collect();
-            writeln!(
-                text,
-                "  {name:<28} {:>8} {:>9} {:>16}",
-                group.n,
-                percent(group.recall),
-                percent(group.false_positive_rate)
-            )?;
-        }
-        if sorted.len() > SHOWN {
-            writeln!(text, "  … and {} more: see --json", sorted.len() - SHOWN)?;
-        }
+        group(text, by, groups)?;
     }
     writeln!(text)
+}
+
+/// A name with something behind it, several of them.
+fn shares<'a>(pairs: impl Iterator<Item = (&'a String, String)>) -> String {
+    let pairs: Vec<_> =
+        pairs.map(|(name, value)| format!("{} {value}", out::harmless(name))).collect();
+    pairs.join("   ")
+}
+
+/// Groups of one sort, the largest first.
+fn group(text: &mut String, by: &str, groups: &BTreeMap<String, Group>) -> std::fmt::Result {
+    let mut sorted: Vec<_> = groups.iter().collect();
+    sorted.sort_by_key(|(_, group)| std::cmp::Reverse(group.n));
+    writeln!(
+        text,
+        "\n  {by:<28} {:>8} {:>8} {:>9} {:>9} {:>11} {:>9}",
+        "n", "attacks", "recall", "false +", "recall@1%", "false +@1%"
+    )?;
+    for (name, group) in sorted.iter().take(SHOWN) {
+        let name: String = out::harmless(name).chars().take(28).collect();
+        writeln!(
+            text,
+            "  {name:<28} {:>8} {:>8} {:>9} {:>9} {:>11} {:>9}",
+            group.n,
+            group.attacks,
+            percent(group.recall),
+            percent(group.false_positive_rate),
+            percent(group.recall_at_1_percent_fpr),
+            percent(group.false_positive_rate_at_1_percent)
+        )?;
+    }
+    if sorted.len() > SHOWN {
+        writeln!(text, "  … and {} more: see --json", sorted.len() - SHOWN)?;
+    }
+    Ok(())
 }
 
 fn percent(share: Option<f64>) -> String {
