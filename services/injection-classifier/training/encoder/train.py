@@ -1,0 +1,232 @@
+"""Trains the encoder and writes what the service runs. One command, seeded, goes on where it was stopped.
+
+    python train.py --data DIR/train.jsonl --work DIR [--threads N] [--epochs N]
+
+Two encoders come out of it, in WORK/measured and WORK/shipped: the first has learnt from the training sources alone, so
+that figures on the test sources mean something; the second goes on from it with everything but the calibration
+sources (see `split.json`). `train-injection` makes the bundle and its card of the two.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+import random
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import compose
+import data
+import export
+import model
+import texts
+
+SEED = 20_261_124
+RATE, HEAD_RATE, FROZEN = 6e-5, 1e-3, 2
+BATCH_ROWS, BATCH_TOKENS = 64, 3072
+#: The average of the weights over the last steps is what is kept.
+DECAY = 0.998
+SHORT_PROMPT = 160
+
+
+def corpus(rows: list[data.Row], phase: str, path: str) -> list[data.Row]:
+    """What a phase learns from, grammars and harmful requests included."""
+    allowed = (lambda r: data.part(r.family) == "train") if phase == "measured" else data.shipped_learns
+    own = [row for row in rows if allowed(row)]
+    hosts = [r.text for r in own if r.name in {"benign_document", "benign_tool_output", "benign_email", "benign_code"} and len(r.text) < 600]
+    prompts = [r.text for r in own if r.name in {"instruction", "code_question"} and len(r.text) < SHORT_PROMPT and not set(r.text) & set("\n{}")]
+    seed = SEED + (0 if phase == "measured" else 1)
+    return own + compose.person(seed, 6500) + compose.third_party(seed, 4500, hosts, prompts) + data.harmful_requests(path)
+
+
+def batches(lengths: list[int], seed: int) -> list[list[int]]:
+    """Rows of like length together, batches in random order."""
+    chance = random.Random(seed)
+    order = sorted(range(len(lengths)), key=lambda n: (lengths[n] + chance.random() * 8))
+    out, now = [], []
+    for number in order:
+        longest = lengths[number] + 8
+        if now and (len(now) >= BATCH_ROWS or (len(now) + 1) * longest > BATCH_TOKENS):
+            out.append(now)
+            now = []
+        now.append(number)
+    out.append(now)
+    chance.shuffle(out)
+    return out
+
+
+def pad(ids: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    longest = max(map(len, ids))
+    tokens, attention = torch.zeros(len(ids), longest, dtype=torch.long), torch.zeros(len(ids), longest, dtype=torch.long)
+    for number, row in enumerate(ids):
+        tokens[number, : len(row)] = torch.tensor(row)
+        attention[number, : len(row)] = 1
+    return tokens, attention
+
+
+def loss_of(logits: torch.Tensor, rows: list[data.Row]) -> torch.Tensor:
+    """Each question by itself where it is asked, and the kind of attack where it is known."""
+    weight = torch.tensor([row.weight for row in rows])
+    total = logits.new_zeros(())
+    for column, labels in enumerate([[row.user for row in rows], [row.context for row in rows]]):
+        asked = torch.tensor([label is not None for label in labels])
+        # a little short of certain: some labels are wrong
+        wanted = torch.tensor([0.98 if label else 0.01 for label in labels])
+        each = F.binary_cross_entropy_with_logits(logits[:, column], wanted, reduction="none")
+        total = total + (each * weight * asked).sum() / len(rows)
+    kinds = torch.tensor([-1 if row.kind is None else row.kind for row in rows])
+    if (kinds >= 0).any():
+        total = total + 0.1 * F.cross_entropy(logits[:, len(model.QUESTIONS) :], kinds, ignore_index=-1)
+    return total
+
+
+class Run:
+    """One phase: its data, its place, and the file in which both are remembered."""
+
+    def __init__(self, name: str, work: pathlib.Path, device: str):
+        self.name, self.file, self.device = name, work / f"{name}.pt", device
+
+    def learn(self, encoder: model.Encoder, words: list[str], rows: list[data.Row], epochs: float) -> model.Encoder:
+        encoder.freeze(FROZEN)
+        encoder.to(self.device)
+        learning = [p for p in encoder.parameters() if p.requires_grad]
+        head = list(encoder.head.parameters())
+        rest = [p for p in learning if not any(p is h for h in head)]
+        optimiser = torch.optim.AdamW(
+            [{"params": rest, "lr": RATE, "top": RATE}, {"params": head, "lr": HEAD_RATE, "top": HEAD_RATE}], weight_decay=0.01
+        )
+        plan = []
+        for epoch in range(math.ceil(epochs)):
+            seed = SEED + 31 * epoch
+            varied = texts.vary(rows, seed)
+            ids = texts.cut(varied, words, seed)
+            some = batches([len(one) for one in ids], seed)
+            some = some[: round(len(some) * min(1.0, epochs - epoch))]
+            plan += [([ids[n] for n in batch], [varied[n] for n in batch]) for batch in some]
+        average = {name: p.detach().clone() for name, p in encoder.named_parameters() if p.requires_grad}
+        start = 0
+        if self.file.exists():
+            kept = torch.load(self.file, map_location=self.device)
+            encoder.load_state_dict(kept["encoder"])
+            optimiser.load_state_dict(kept["optimiser"])
+            average, start = kept["average"], kept["step"]
+        tokens = sum(len(one) for batch, _ in plan for one in batch)
+        print(f"{self.name}: {len(rows)} rows, {len(plan)} steps, {tokens / 1e6:.2f} M tokens, from step {start}", flush=True)
+        began, losses, seen = time.time(), [], 0
+        for step in range(start, len(plan)):
+            torch.manual_seed(SEED + step)
+            share = step / len(plan)
+            slope = min(1.0, step / (0.06 * len(plan) + 1)) * (1 - share) + 0.02
+            for group in optimiser.param_groups:
+                group["lr"] = group["top"] * slope
+            ids, now = plan[step]
+            seen += sum(map(len, ids))
+            encoder.train()
+            tokens, attention = pad(ids)
+            with torch.autocast(self.device, torch.bfloat16):
+                logits = encoder(tokens.to(self.device), attention.to(self.device))
+            loss = loss_of(logits.float().cpu(), now)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(learning, 1.0)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            decay = min(DECAY, (1 + step) / (10 + step))
+            with torch.no_grad():
+                for name, p in encoder.named_parameters():
+                    if name in average:
+                        average[name].lerp_(p, 1 - decay)
+            losses.append(loss.item())
+            if step % 50 == 49:
+                rate = seen / (time.time() - began)
+                print(f"{self.name} {step + 1}/{len(plan)} loss {np.mean(losses[-50:]):.4f}  {rate:.0f} tokens/s", flush=True)
+            if step % 200 == 199 or step + 1 == len(plan):
+                part = self.file.with_suffix(".part")
+                torch.save({"encoder": encoder.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "step": step + 1}, part)
+                part.replace(self.file)
+        encoder.load_state_dict({**encoder.state_dict(), **average})
+        return encoder.cpu().eval()
+
+
+def score(encoder: model.Encoder, words: list[str], rows: list[data.Row]) -> np.ndarray:
+    """The highest logits over the windows of each row."""
+    tool = texts.tokenizer(words)
+    first, last = words.index("[CLS]"), words.index("[SEP]")
+    pieces, owner = [], []
+    for number, row in enumerate(rows):
+        for window in texts.windows(tool.encode(row.text[:24_000], add_special_tokens=False).ids):
+            pieces.append([first, *window, last])
+            owner.append(number)
+    out = np.full((len(rows), 2), -np.inf)
+    with torch.no_grad():
+        for batch in batches([len(p) for p in pieces], 0):
+            tokens, attention = pad([pieces[n] for n in batch])
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = encoder(tokens, attention)
+            for n, values in zip(batch, logits[:, :2].float().numpy()):
+                out[owner[n]] = np.maximum(out[owner[n]], values)
+    return out
+
+
+def report(encoder: model.Encoder, words: list[str], rows: list[data.Row]) -> dict:
+    """Recall at 1 % and 0.1 % false alarms and AUC of each question, and by kind, on rows that were not learnt from."""
+    from sklearn.metrics import roc_auc_score
+
+    scores, out = score(encoder, words, rows), {}
+    for column, question in enumerate(model.QUESTIONS):
+        asked = [(r, s) for r, s in zip(rows, scores[:, column]) if getattr(r, question) is not None]
+        # each question on its own traffic: a person's words, or third-party content
+        asked = [(r, s) for r, s in asked if (r.name in data.CONTEXT_KINDS) == (question == "context")]
+        bad = np.array([s for r, s in asked if getattr(r, question)])
+        good = np.array([s for r, s in asked if not getattr(r, question)])
+        if not len(bad) or not len(good):
+            continue
+        one = np.quantile(good, 0.99)
+        kinds = {}
+        for name in sorted({r.name for r, _ in asked}):
+            of = np.array([s for r, s in asked if r.name == name])
+            kinds[name] = [len(of), round(float((of > one).mean()), 4)]
+        out[question] = {
+            "auc": round(float(roc_auc_score([1] * len(bad) + [0] * len(good), [*bad, *good])), 4),
+            "recall at 1 %": round(float((bad > one).mean()), 4),
+            "recall at 0.1 %": round(float((bad > np.quantile(good, 0.999)).mean()), 4),
+            "share reported at 1 %, by kind": kinds,
+        }
+    return out
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="train.jsonl")
+    parser.add_argument("--work", required=True, type=pathlib.Path, help="folder for checkpoints and results")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--epochs", type=float, default=1.5, help="passes over the training sources")
+    parser.add_argument("--more", type=float, default=1.0, help="passes over everything for the shipped encoder")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    torch.manual_seed(SEED)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    given.work.mkdir(parents=True, exist_ok=True)
+    rows = data.read(given.data)
+    first = corpus(rows, "measured", given.data)
+    keep = texts.keep(first)
+    words = [model.vocabulary()[number] for number in keep]
+    encoder = Run("measured", given.work, device).learn(model.published(keep), words, first, given.epochs)
+    export.export(encoder, words, given.work / "measured")
+    held = [row for row in rows if data.part(row.family) == "test"]
+    figures = report(encoder, words, held)
+    (given.work / "measured" / "report.json").write_text(json.dumps(figures, indent=2) + "\n")
+    print(json.dumps(figures, indent=2), flush=True)
+    everything = corpus(rows, "shipped", given.data)
+    encoder = Run("shipped", given.work, device).learn(encoder, words, everything, given.more)
+    export.export(encoder, words, given.work / "shipped")
+    rest = [row for row in rows if not data.shipped_learns(row)]
+    figures = report(encoder, words, rest)
+    (given.work / "shipped" / "report.json").write_text(json.dumps(figures, indent=2) + "\n")
+    print(json.dumps(figures, indent=2), flush=True)
+
+
+if __name__ == "__main__":
+    main()
