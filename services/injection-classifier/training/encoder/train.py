@@ -211,7 +211,10 @@ def main():
     given.work.mkdir(parents=True, exist_ok=True)
     rows = data.read(given.data)
     first = corpus(rows, "measured", given.data)
-    keep = texts.keep(first)
+    kept = given.work / "kept.json"
+    if not kept.exists():
+        kept.write_text(json.dumps(texts.keep(first)))
+    keep = json.loads(kept.read_text())
     words = [model.vocabulary()[number] for number in keep]
     encoder = Run("measured", given.work, device).learn(model.published(keep), words, first, given.epochs)
     export.export(encoder, words, given.work / "measured")
