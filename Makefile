@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 
 # Evaluated at the head of a recipe: gets the servers (quiet when cached) and names them to it.
 TOOLS = env=$$(tests/tools/setup.sh) && eval "$$env"
+CHART_TOOLS = env=$$(tests/tools/setup.sh helm kubeconform helm-docs promtool kubernetes-schemas python-libraries) && \
+  eval "$$env" && export PYTHONPATH=$$PORTCULLIS_PYTHON_LIBRARIES PYTHONDONTWRITEBYTECODE=1
 DENY = env=$$(tests/tools/setup.sh cargo-deny) && eval "$$env" && "$$PORTCULLIS_CARGO_DENY" --all-features
 
 .PHONY: help
@@ -36,8 +38,16 @@ lint: ## formatting and clippy, warnings as errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
+.PHONY: charts
+charts: ## the charts: lint, render, validate, snapshots, refusals
+	@$(CHART_TOOLS) && python3 tests/charts/check.py
+
+.PHONY: charts-update
+charts-update: ## write the charts anew from k8s/charts/services.yaml, their READMEs, and the snapshots
+	@$(CHART_TOOLS) && python3 k8s/charts/generate.py && python3 tests/charts/check.py --update
+
 .PHONY: test
-test: lint ## lint, then every test but the slow ones
+test: lint charts ## lint, the charts, then every test but the slow ones
 	@$(TOOLS) && set -x && cargo build --workspace --bins --locked && cargo test --workspace --locked --no-fail-fast
 	@echo
 	@echo "make test: passed. Not run (make test-all runs all of these but the last two):"
@@ -48,7 +58,7 @@ test: lint ## lint, then every test but the slow ones
 	@echo "  - benchmarks (make bench)"
 
 .PHONY: test-all
-test-all: lint deny ## what `make test` runs, and ignored tests, cargo-deny and a start of every process
+test-all: lint charts deny ## what `make test` runs, and ignored tests, cargo-deny and a start of every process
 	@$(TOOLS) && set -x && cargo build --workspace --bins --locked && cargo test --workspace --locked --no-fail-fast -- --include-ignored
 	@$(TOOLS) && tests/tools/up-smoke.sh
 	@echo

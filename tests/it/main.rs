@@ -10,6 +10,7 @@
 )]
 
 mod architecture;
+mod charts;
 mod conformance;
 mod contract;
 mod docs;

@@ -1,7 +1,7 @@
 //! The sample configuration of each process and the sample policy: generated from the types, read back as
 //! the defaults.
 
-use portcullis_config::{StageConfig, load_from, sample};
+use portcullis_config::{StageConfig, load_from, sample, schema};
 use portcullis_core::BotId;
 use portcullis_host::Counters;
 use portcullis_policy::{Document, Policy};
@@ -19,6 +19,9 @@ fn holds<T: JsonSchema + Serialize + DeserializeOwned + Default>(process: &str) 
          # set by the environment, as in PORTCULLIS__NATS__URL for url of [nats].\n\n"
     );
     generated(&path, &format!("{head}{}", sample::<T>().unwrap()));
+    // The same types as a JSON Schema, which charts refuse bad values by.
+    let schema = serde_json::to_string_pretty(&schema::<T>()).unwrap();
+    generated(&format!("deploy/config/{process}.schema.json"), &format!("{schema}\n"));
     let read: T = load_from(Some(&root().join(&path)), []).unwrap();
     let json = |config: &T| serde_json::to_value(config).unwrap();
     assert_eq!(json(&read), json(&T::default()), "{path}");

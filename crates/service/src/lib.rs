@@ -40,6 +40,7 @@ mod admission;
 mod door;
 mod health;
 mod kit;
+mod ready;
 mod run;
 mod signals;
 mod tasks;

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use crate::signals::Signals;
-use crate::{Kit, Tasks, door};
+use crate::{Kit, Tasks, door, ready};
 
 /// How long each piece of work left for the drain may take, and the health door to close.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -27,10 +27,16 @@ const CONFIG_VARIABLE: &str = "PORTCULLIS_CONFIG";
 
 /// Runs a service: reads its configuration from `--config FILE` (or the file that `PORTCULLIS_CONFIG`
 /// names) and the environment, then does as [`run_with`].
+///
+/// With `--ready HOST:PORT` it starts nothing: it asks the health door there, and ends with 0 where that one
+/// is ready, else with 1.
 pub fn run<C>(name: &'static str, start: impl AsyncFnOnce(Kit, C) -> anyhow::Result<()>) -> ExitCode
 where
     C: CommonConfig + DeserializeOwned + JsonSchema,
 {
+    if let Some(address) = health_question(std::env::args_os().skip(1)) {
+        return ready::ask(&address);
+    }
     let config = config_file(std::env::args_os().skip(1), std::env::var_os(CONFIG_VARIABLE))
         .and_then(|file| Ok(portcullis_config::load::<C>(file.as_deref())?));
     match config {
@@ -84,6 +90,15 @@ fn set_up_telemetry(config: &TelemetryConfig, name: &'static str) -> Result<Tele
     })
 }
 
+/// The address in `--ready HOST:PORT`.
+fn health_question(arguments: impl Iterator<Item = OsString>) -> Option<String> {
+    let arguments: Vec<OsString> = arguments.collect();
+    match arguments.as_slice() {
+        [word, address] if word == "--ready" => address.to_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
 /// The file that the arguments or the variable name.
 fn config_file(
     mut arguments: impl Iterator<Item = OsString>,
@@ -95,12 +110,12 @@ fn config_file(
     let file = match argument.to_str().map(|argument| argument.split_once('=')) {
         Some(None) if argument == "--config" => arguments.next(),
         Some(Some(("--config", file))) => Some(OsString::from(file)),
-        _ => bail!("the only argument is --config FILE"),
+        _ => bail!("the arguments are --config FILE or --ready HOST:PORT"),
     };
     match (file, arguments.next()) {
         (Some(file), None) => Ok(Some(file.into())),
         (None, _) => bail!("--config needs a FILE"),
-        (Some(_), Some(_)) => bail!("the only argument is --config FILE"),
+        (Some(_), Some(_)) => bail!("the arguments are --config FILE or --ready HOST:PORT"),
     }
 }
 
@@ -216,6 +231,15 @@ mod tests {
     fn file(arguments: &[&str], variable: Option<&str>) -> Result<Option<PathBuf>, String> {
         config_file(arguments.iter().map(OsString::from), variable.map(OsString::from))
             .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_a_whole_question_about_health_is_one() {
+        let ask = |arguments: &[&str]| health_question(arguments.iter().map(OsString::from));
+        assert_eq!(ask(&["--ready", "a:1"]).as_deref(), Some("a:1"));
+        for other in [&["--ready"][..], &["a:1"], &[], &["--ready", "a:1", "b"]] {
+            assert_eq!(ask(other), None, "{other:?}");
+        }
     }
 
     #[test]

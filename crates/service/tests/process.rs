@@ -116,6 +116,30 @@ fn a_process_is_ready_then_drains_in_order_and_ends_well() {
     assert!(status.success(), "{log}");
 }
 
+/// What the program says of the service at an address, as a health check of an image without a shell.
+fn ready(address: &str) -> (Option<i32>, String) {
+    let asked = Command::new(probe()).args(["--ready", address]).output().unwrap();
+    assert_eq!(asked.stdout, b"");
+    (asked.status.code(), String::from_utf8(asked.stderr).unwrap())
+}
+
+#[test]
+fn a_program_tells_whether_a_service_is_ready() {
+    let mut probe = Probe::start("", &[]);
+    let address = probe.address();
+    probe.line("started");
+    assert_eq!(ready(&address), (Some(0), String::new()));
+    probe.signal("-TERM");
+    probe.line("draining");
+    let (code, why) = ready(&address);
+    assert_eq!(code, Some(1), "{why}");
+    assert!(why.contains("not ready") && why.contains("\"draining\":true"), "{why}");
+    assert!(probe.end().0.success());
+    let (code, why) = ready(&address);
+    assert_eq!(code, Some(1), "{why}");
+    assert_eq!(ready("nobody.invalid:1").0, Some(1));
+}
+
 #[test]
 fn an_unfinished_start_is_alive_but_not_ready_and_a_signal_ends_it() {
     let mut probe = Probe::start("start-hangs", &[]);

@@ -25,6 +25,9 @@ pub(crate) struct Login {
     /// A file with its password.
     #[arg(long, value_name = "FILE", env = "PORTCULLIS__NATS__PASSWORD_FILE")]
     nats_password_file: Option<PathBuf>,
+    /// A file with the certificates of the authorities to trust beside the system's, in PEM.
+    #[arg(long, value_name = "FILE", env = "PORTCULLIS__NATS__CA_FILE")]
+    nats_ca_file: Option<PathBuf>,
 }
 
 impl Login {
@@ -39,6 +42,7 @@ impl Login {
     /// Connects, or says at once why not.
     pub(crate) async fn connect(&self, url: &str) -> anyhow::Result<Client> {
         let mut options = ConnectOptions::new(url, "portcullis").fail_fast();
+        options.root_certificates = self.nats_ca_file.clone().into_iter().collect();
         if let Some(user) = &self.nats_user {
             options = options.user(user, self.password()?);
         }

@@ -1,0 +1,32 @@
+{{/* Every object of a service. The dict says what the service is:
+       root       the context of its chart
+       component  "door", "stage" or "reader"
+       http       whether it has a door for HTTP beside its health door
+       redis      "" or nothing: needs none; "top": configured as [redis]; "stage": as [stage.redis]
+       single     whether there may be one alone (the writer of the ledger)
+       config     configuration that this chart knows, under what the values say
+       secrets    further sources of the projected volume of secrets, as YAML
+       mounts, volumes   further ones, as YAML
+       rules      alerts of this service, as Prometheus reads them */}}
+{{- define "portcullis.service" -}}
+{{- $values := .root.Values -}}
+{{- $this := . -}}
+{{- $parts := list (include "portcullis.configmap" .) (include "portcullis.servicePorts" .) (include "portcullis.workload" .) -}}
+{{- if $values.serviceAccount.create -}}{{- $parts = append $parts (include "portcullis.serviceaccount" .) -}}{{- end -}}
+{{- if $values.podDisruptionBudget.enabled -}}{{- $parts = append $parts (include "portcullis.pdb" .) -}}{{- end -}}
+{{- if and (not .single) $values.autoscaling $values.autoscaling.enabled -}}{{- $parts = append $parts (include "portcullis.hpa" .) -}}{{- end -}}
+{{- if and (not .single) $values.keda $values.keda.enabled -}}{{- $parts = append $parts (include "portcullis.scaledobject" .) -}}{{- end -}}
+{{- if $values.networkPolicy.enabled -}}{{- $parts = append $parts (include "portcullis.networkpolicy" .) -}}{{- end -}}
+{{- if include "portcullis.monitored" . -}}
+{{- $parts = append $parts (include "portcullis.servicemonitor" .) -}}
+{{- if and .rules $values.monitoring.rules -}}{{- $parts = append $parts (include "portcullis.prometheusrule" .) -}}{{- end -}}
+{{- end -}}
+{{- $parts = append $parts (include "portcullis.test" .) -}}
+{{- range $values.extraObjects -}}
+{{- $parts = append $parts (tpl (ternary . (toYaml .) (kindIs "string" .)) $this.root) -}}
+{{- end -}}
+{{- range $index, $part := $parts }}
+---
+{{ $part | trim }}
+{{- end }}
+{{- end -}}
