@@ -32,7 +32,8 @@ fn each_process_has_its_sample() {
     holds::<portcullis_ingress::config::Config>("ingress");
     holds::<portcullis_audit::start::Config>("audit");
     holds::<StageConfig<Counters>>("rate-limit");
-    for stage in ["sanitizer", "injection-classifier", "sentiment", "moderation"] {
+    holds::<StageConfig<portcullis_injection_classifier::ModelConfig>>("injection-classifier");
+    for stage in ["sanitizer", "sentiment", "moderation"] {
         holds::<StageConfig>(stage);
     }
 }

@@ -14,6 +14,9 @@ pub enum BundleError {
     /// Bytes are missing or changed: fetch the bundle again.
     #[error("bundle is corrupt: {0}")]
     Corrupt(&'static str),
+    /// Bytes of the named part are missing or changed: fetch the bundle again.
+    #[error("bundle is corrupt: {0}")]
+    CorruptPart(String),
     /// Written by a later release: upgrade this one.
     #[error("bundle has a newer format: {found}, this release reads up to {supported}")]
     NewerFormat {

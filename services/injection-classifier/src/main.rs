@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use portcullis_config::StageConfig;
 use portcullis_host::Work;
-use portcullis_injection_classifier::InjectionClassifier;
+use portcullis_injection_classifier::ModelConfig;
+use portcullis_model::Rten;
 
 fn main() -> std::process::ExitCode {
-    portcullis_service::run::<StageConfig>("injection-classifier", async |kit, config| {
-        let stage = Arc::new(InjectionClassifier::new()?);
+    type Config = StageConfig<ModelConfig>;
+    portcullis_service::run::<Config>("injection-classifier", async |kit, config| {
+        let stage = Arc::new(config.stage.classifier(&[Arc::new(Rten)])?);
         portcullis_host::stage(&kit, &config, Work::Computes, stage).await
     })
 }

@@ -6,6 +6,29 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Deserialize;
 
+/// Which of the two questions a row answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Channel {
+    /// The person's own words: do they try to override, leak or subvert the bot?
+    User,
+    /// Content that the bot reads: does it address an instruction to a machine?
+    Context,
+}
+
+/// The question that rows of a kind answer.
+pub(crate) fn channel(kind: &str) -> Channel {
+    let context = [
+        "benign_document",
+        "benign_email",
+        "benign_tool_output",
+        "hard_benign_document_instruction",
+    ];
+    match kind.starts_with("indirect_") || context.contains(&kind) {
+        true => Channel::Context,
+        false => Channel::User,
+    }
+}
+
 /// What a source is used for. No source is in two parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -21,6 +44,8 @@ pub(crate) enum Part {
 /// One labelled text.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
+    /// First 12 hex digits of the SHA-1 of the text, as the data has it; empty for templates.
+    pub(crate) id: String,
     pub(crate) text: String,
     pub(crate) attack: bool,
     /// Family of texts, such as `jailbreak`.
@@ -32,6 +57,8 @@ pub(crate) struct Row {
 
 #[derive(Deserialize)]
 struct Line {
+    #[serde(default)]
+    id: String,
     text: String,
     label: String,
     kind: String,
@@ -120,6 +147,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
         let row: Line = serde_json::from_str(&line)
             .map_err(|_| anyhow::anyhow!("line {number} is not a labelled row"))?;
         rows.push(Row {
+            id: row.id,
             attack: match row.label.as_str() {
                 "injection" => true,
                 "benign" => false,

@@ -13,6 +13,7 @@ mod calibrate;
 mod card;
 mod data;
 mod learner;
+mod noise;
 mod synthetic;
 
 use std::path::PathBuf;
@@ -33,6 +34,9 @@ const LEFT_OUT: &[&str] = &[
 fn main() -> anyhow::Result<()> {
     let (data, out) = arguments(std::env::args().skip(1))?;
     let rows = data::read(&data)?;
+    if out.extension().is_some_and(|end| end == "tsv") {
+        return noise::write(&rows, &out);
+    }
     let templates = synthetic::rows();
     eprintln!("{} rows, {} from templates", rows.len(), templates.len());
 

@@ -56,6 +56,7 @@ pub(crate) fn rows() -> Vec<Row> {
     for language in LANGUAGES {
         let mut add = |text: String, attack: bool| {
             rows.push(Row {
+                id: String::new(),
                 text,
                 attack,
                 kind: "template".to_owned(),

@@ -45,7 +45,8 @@ fn check_one(stage: &StageName, settings: &Value) -> Result<(), Wrong> {
             .and_then(|settings| settings.validate().map_err(refused)),
         "sanitizer" => read::<portcullis_sanitizer::Settings>(settings).map(drop),
         "moderation" => read::<portcullis_moderation::Settings>(settings).map(drop),
-        "injection-classifier" => read(settings).and_then(|settings| probabilities(&settings)),
+        "injection-classifier" => read::<portcullis_injection_classifier::Settings>(settings)
+            .and_then(|settings| settings.validate().map_err(refused)),
         _ => Ok(()),
     }
 }
@@ -102,22 +103,6 @@ fn culprit<T: DeserializeOwned>(settings: &Value, path: &[Step]) -> Option<Strin
 fn refused(field: &'static str) -> Wrong {
     let path = field.split('.').skip(1).map(|key| Step::Key(key.into())).collect();
     Wrong { path, key: None, message: format!("{field} is not allowed") }
-}
-
-fn probabilities(settings: &portcullis_injection_classifier::Settings) -> Result<(), Wrong> {
-    let levels = [
-        ("report_above", settings.report_above),
-        ("hold_above", settings.hold_above),
-        ("block_above", settings.block_above),
-    ];
-    match levels.into_iter().find(|(_, level)| level.is_some_and(|l| !(0.0..=1.0).contains(&l))) {
-        None => Ok(()),
-        Some((name, _)) => Err(Wrong {
-            path: vec![Step::Key(name.into())],
-            key: None,
-            message: format!("{name} must be 0 to 1"),
-        }),
-    }
 }
 
 #[cfg(test)]
