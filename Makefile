@@ -80,6 +80,14 @@ advisories: ## cargo-deny: known vulnerabilities; fetches the advisory database
 bench: ## benchmarks of every crate that has some
 	@$(TOOLS) && set -x && cargo bench --workspace --locked --benches
 
+.PHONY: fuzz
+fuzz: ## fuzz one target of tests/fuzz: make fuzz TARGET=decode SECONDS=300; needs cargo-fuzz
+	@[[ -n "$(TARGET)" ]] || { echo "make fuzz: name a target: make fuzz TARGET=decode SECONDS=300" >&2; exit 2; }
+	@command -v cargo-fuzz >/dev/null || { echo "make fuzz: cargo install --locked cargo-fuzz" >&2; exit 2; }
+	@mkdir -p tests/fuzz/found/$(TARGET)
+	RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none $(TARGET) \
+	  tests/fuzz/found/$(TARGET) tests/fuzz/corpus/$(TARGET) -- -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=10
+
 .PHONY: train
 train: ## train the injection classifier: make train DATA=FILE.jsonl
 	@[[ -n "$(DATA)" ]] || { echo "make train: name the labelled messages: make train DATA=FILE.jsonl" >&2; exit 2; }

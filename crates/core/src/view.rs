@@ -52,7 +52,10 @@ impl View {
     /// run that it touches. A span inside a run of equal lengths is mapped exactly.
     pub fn to_source(&self, span: Span) -> Option<Span> {
         let mut found: Option<Span> = None;
-        for run in &self.map {
+        // runs are ordered, so that a text with many hits costs no more than its length
+        let first = self.map.partition_point(|run| run.view + run.view_len <= span.start);
+        let touched = self.map.iter().skip(first).take_while(|run| run.view < span.end);
+        for run in touched {
             let (start, end) = (span.start.max(run.view), span.end.min(run.view + run.view_len));
             if start >= end {
                 continue;

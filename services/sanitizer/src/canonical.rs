@@ -9,8 +9,10 @@ use portcullis_core::{Place, Run, Span, Text, View, ViewKind};
 use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
 
-use crate::confusable::{latin_look_alike, words_to_fold};
-use crate::invisible::Useless;
+use crate::confusable::{folded, look_alike, words_to_fold};
+use crate::invisible::{Sort, Useless};
+use crate::marks::{self, Fate};
+use crate::styled;
 
 /// What views may still take up, over all texts of an ask.
 pub(crate) struct Room {
@@ -25,6 +27,8 @@ pub(crate) struct Canonical {
     pub(crate) view: View,
     /// Words of the received text in which look-alikes were folded.
     pub(crate) folded: Vec<Span>,
+    /// Letters of the received text with more marks than any script writes.
+    pub(crate) piled: Vec<Span>,
     /// Whether the room did not suffice and the end is missing.
     pub(crate) is_cut: bool,
 }
@@ -46,19 +50,106 @@ pub(crate) fn read(
 ) -> Option<Canonical> {
     let is_plain = useless.is_empty()
         && is_nfkc_quick(text.chars()) == IsNormalized::Yes
-        && !text.chars().any(|c| !c.is_ascii() && latin_look_alike(c).is_some());
+        && !text.chars().any(may_change);
     if is_plain {
         return None;
     }
     let mut pieces = normalized(text, useless);
+    let whole = pieces.len();
+    let piled = drop_marks(&mut pieces);
+    let is_dropped = pieces.len() != whole;
     let folded = fold(&mut pieces);
+    if useless.is_empty() && folded.is_empty() && !is_dropped && !matters(text, &pieces) {
+        return None;
+    }
     let (reading, map, is_cut) = write(text, &pieces, room);
     if reading.is_empty() || (reading == text && !is_cut) {
-        return is_cut.then(|| Canonical { view: view(place, "", Vec::new()), folded, is_cut });
+        let view = view(place, "", Vec::new());
+        return (is_cut || !piled.is_empty()).then_some(Canonical { view, folded, piled, is_cut });
     }
     room.bytes = room.bytes.saturating_sub(reading.len());
     room.runs = room.runs.saturating_sub(map.len());
-    Some(Canonical { view: view(place, reading, map), folded, is_cut })
+    Some(Canonical { view: view(place, reading, map), folded, piled, is_cut })
+}
+
+/// Whether a character that is in NFKC may still be folded or dropped.
+fn may_change(c: char) -> bool {
+    !c.is_ascii()
+        && (look_alike(c).is_some() || styled::letter(c).is_some() || marks::is_for_any_script(c))
+}
+
+/// Most signs of running text whose other form is not worth a reading.
+const FEW: usize = 4;
+
+/// Whether a reading says more than its text: it differs by more than spaces and a few signs that
+/// everyday text has.
+fn matters(text: &str, pieces: &[Piece]) -> bool {
+    let mut few = 0;
+    for group in pieces.chunk_by(|a, b| a.source == b.source) {
+        let Some(source) = group.first().map(|piece| piece.source) else { continue };
+        let received = text.get(source.start..source.end).unwrap_or_default();
+        if received.chars().eq(group.iter().map(|piece| piece.c)) {
+            continue;
+        }
+        let shown = || group.iter().map(|piece| piece.c);
+        let is_spelling = shown().all(|c| c == ' ')
+            || received.chars().all(is_spelling)
+            || (received.nfc().eq(shown().nfc()) && !shown().any(|c| c.is_ascii_alphanumeric()));
+        let is_sign = received.chars().all(is_sign);
+        few += usize::from(is_sign);
+        if !is_spelling && !is_sign || few > FEW {
+            return true;
+        }
+    }
+    false
+}
+
+/// Letters whose usual spelling is not NFKC: vowels of Thai, Lao and Tibetan, an Armenian ligature and its dot.
+fn is_spelling(c: char) -> bool {
+    matches!(
+        c,
+        '\u{2024}'
+            | '\u{E33}'
+            | '\u{EB3}'
+            | '\u{EDC}'
+            | '\u{EDD}'
+            | '\u{F0C}'
+            | '\u{F77}'
+            | '\u{F79}'
+            | '\u{587}'
+    ) || marks::is_mark(c)
+}
+
+/// Signs of running text, and emoji, that NFKC writes with other characters.
+fn is_sign(c: char) -> bool {
+    matches!(c,
+        '\u{A8}' | 'ª' | '¯' | '²' | '³' | '´' | 'µ' | '¸' | '¹' | 'º' | '¼'..='¾' | '…' | '‥' | '™' | '℠'
+        | '№' | '\u{2011}' | '℃' | 'ﬁ' | 'ﬂ' | '‼' | '⁉' | 'ℹ' | 'Ⓜ' | '㊗' | '㊙' | '\u{1F200}'..='\u{1F251}')
+}
+
+/// Takes out the marks that no orthography writes. Where they were reported, the letters that carry them.
+fn drop_marks(pieces: &mut Vec<Piece>) -> Vec<Span> {
+    if !pieces.iter().any(|piece| marks::is_mark(piece.c)) {
+        return Vec::new();
+    }
+    let mut kept: Vec<Piece> = Vec::with_capacity(pieces.len());
+    let mut piled = Vec::new();
+    for group in pieces.chunk_by(|_, next| marks::is_mark(next.c)) {
+        let Some((base, rest)) = group.split_first() else { continue };
+        let following: Vec<char> = rest.iter().map(|piece| piece.c).collect();
+        let fate = marks::judge(base.c, &following);
+        if fate == Fate::Keep {
+            kept.extend_from_slice(group);
+            continue;
+        }
+        kept.push(Piece { c: marks::plain(base.c), ..*base });
+        let end = rest.last().map_or(base.source.end, |piece| piece.source.end);
+        if fate == Fate::Report {
+            piled.push(Span { start: base.source.start, end });
+        }
+    }
+    *pieces = kept;
+    piled
 }
 
 fn view(source: Place, text: impl Into<String>, map: Vec<Run>) -> View {
@@ -68,16 +159,23 @@ fn view(source: Place, text: impl Into<String>, map: Vec<Run>) -> View {
 fn normalized(text: &str, useless: &[Useless]) -> Vec<Piece> {
     let mut pieces = Vec::with_capacity(text.len());
     let mut segment: Vec<Piece> = Vec::new();
-    let mut skip = useless.iter().map(|run| run.span).peekable();
+    let mut skip = useless.iter().peekable();
     for (start, c) in text.char_indices() {
-        while skip.next_if(|span| span.end <= start).is_some() {}
-        if skip.peek().is_some_and(|span| span.start <= start) {
-            continue;
+        while skip.next_if(|run| run.span.end <= start).is_some() {}
+        let source = Span { start, end: start + c.len_utf8() };
+        match skip.peek().filter(|run| run.span.start <= start) {
+            Some(run) if run.sort == Sort::Filler => {
+                close(&mut segment, &mut pieces);
+                pieces.push(Piece { c: ' ', source });
+                continue;
+            }
+            Some(_) => continue,
+            None => {}
         }
         if starts_segment(c) {
             close(&mut segment, &mut pieces);
         }
-        segment.push(Piece { c, source: Span { start, end: start + c.len_utf8() } });
+        segment.push(Piece { c, source });
     }
     close(&mut segment, &mut pieces);
     pieces
@@ -106,19 +204,20 @@ fn close(segment: &mut Vec<Piece>, pieces: &mut Vec<Piece>) {
     }
 }
 
+/// Folds words to Latin, and gives those that deceive.
 fn fold(pieces: &mut [Piece]) -> Vec<Span> {
     let chars: Vec<char> = pieces.iter().map(|piece| piece.c).collect();
-    let mut folded = Vec::new();
-    for range in words_to_fold(&chars) {
-        let Some(word) = pieces.get_mut(range) else { continue };
-        if let (Some(first), Some(last)) = (word.first(), word.last()) {
-            folded.push(Span { start: first.source.start, end: last.source.end });
+    let mut deceiving = Vec::new();
+    for word in words_to_fold(&chars) {
+        let Some(letters) = pieces.get_mut(word.range) else { continue };
+        if let (true, Some(first), Some(last)) = (word.deceives, letters.first(), letters.last()) {
+            deceiving.push(Span { start: first.source.start, end: last.source.end });
         }
-        for piece in word {
-            piece.c = latin_look_alike(piece.c).unwrap_or(piece.c);
+        for piece in letters {
+            piece.c = folded(piece.c);
         }
     }
-    folded
+    deceiving
 }
 
 /// The reading, its map, and whether the room cut it.

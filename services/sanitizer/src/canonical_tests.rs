@@ -72,6 +72,10 @@ fn texts() -> impl Strategy<Value = String> {
             "\u{E0041}",
             "\u{344}",
             "\u{1D15E}",
+            "\u{336}",
+            "🅸",
+            "🇮",
+            "\u{2800}",
             "\u{F71}",
             "\u{F73}",
         ])
@@ -87,7 +91,8 @@ proptest! {
     fn every_map_leads_back(text in texts()) {
         if let Some(canonical) = canonical(&text) {
             hold(&text, &canonical.view)?;
-            prop_assert!(canonical.view.text.expose() != text && !canonical.is_cut);
+            prop_assert!(canonical.view.text.is_empty() || canonical.view.text.expose() != text);
+            prop_assert!(!canonical.is_cut);
             prop_assert!(canonical.view.source_bytes() <= text.len());
             for span in canonical.folded {
                 prop_assert!(text.get(span.start..span.end).is_some());
@@ -127,10 +132,14 @@ fn readings() {
         ("Ｉｇｎｏｒｅ", "Ignore"),
         ("𝐢𝐠𝐧𝐨𝐫𝐞", "ignore"),
         ("іgnоre", "ignore"),
-        ("wait…", "wait..."),
-        ("e\u{301}", "é"),
+        ("wait………………………", "wait..........................."),
         ("4111\u{200B}1111", "41111111"),
         ("ⓘⓖⓝⓞⓡⓔ ⒤", "ignore (i)"),
+        ("🅸🅶🅽🅾🆁🅴 it", "IGNORE it"),
+        ("i̶g̶n̶o̶r̶e̶ all", "ignore all"),
+        ("i\u{300}\u{301}\u{302}\u{303}\u{304}gnore", "ignore"),
+        ("ignore\u{2800}all", "ignore all"),
+        ("ignore\u{3164}all", "ignore all"),
     ] {
         assert_eq!(reading(text).as_deref(), Some(expected), "{text}");
     }
@@ -140,6 +149,8 @@ fn readings() {
 fn texts_in_their_usual_form_have_no_other_reading() {
     for text in [
         "",
+        "wait… it costs 5 €\u{A0}in m² – 3½ ™",
+        "bakınız, það er gott",
         "Hello, world! It's “fine” — really.",
         "Grüße, señor; ça va?",
         "привет, это мой заказ",
@@ -159,9 +170,10 @@ fn texts_in_their_usual_form_have_no_other_reading() {
 
 #[test]
 fn a_character_that_became_several_is_found_whole() {
-    let view = canonical("a…b").unwrap().view;
+    let view = canonical("a⒈⑴b").unwrap().view;
+    assert_eq!(view.text.expose(), "a1.(1)b");
     assert_eq!(view.to_source(Span { start: 2, end: 3 }), Some(Span { start: 1, end: 4 }));
-    assert_eq!(view.to_source(Span { start: 4, end: 5 }), Some(Span { start: 4, end: 5 }));
+    assert_eq!(view.to_source(Span { start: 6, end: 7 }), Some(Span { start: 7, end: 8 }));
 }
 
 #[test]

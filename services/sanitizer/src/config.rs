@@ -16,13 +16,21 @@ pub struct Settings {
     pub entities: BTreeMap<Entity, Treatment>,
     /// Whether invisible characters that carry nothing are taken out of what people write.
     pub remove_invisible: bool,
+    /// How many encodings (base64, hex, escapes, rot13, Morse and so on) may lie one inside the other and
+    /// are still decoded into readings for the judges. 0 decodes nothing; more than 5 counts as 5.
+    pub decode_depth: usize,
     /// Limits, each a finding `limit.…` where it is passed.
     pub limits: Limits,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { entities: BTreeMap::new(), remove_invisible: true, limits: Limits::default() }
+        Self {
+            entities: BTreeMap::new(),
+            remove_invisible: true,
+            decode_depth: 3,
+            limits: Limits::default(),
+        }
     }
 }
 

@@ -9,8 +9,11 @@ use portcullis_core::Span;
 /// What sort of invisible character it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sort {
-    /// Zero width, fillers, variation selectors and the like.
+    /// Zero width, variation selectors and the like.
     Invisible,
+    /// Blank characters that are no white space: fillers of Hangul, the blank of Braille. They take
+    /// room, so that they read as spaces.
+    Filler,
     /// Controls of direction.
     Bidi,
     /// Copies of ASCII that no font shows (U+E0000 to U+E007F).
@@ -60,16 +63,15 @@ pub(crate) fn useless(text: &str) -> Vec<Useless> {
 /// The sort of a character that has no look of its own.
 pub(crate) fn sort_of(c: char) -> Option<Sort> {
     match c {
+        '\u{3164}' | '\u{FFA0}' | '\u{2800}' => Some(Sort::Filler),
         '\u{00AD}' | '\u{034F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' => {
             Some(Sort::Invisible)
         }
         '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{2065}' => {
             Some(Sort::Invisible)
         }
-        '\u{206A}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' => {
-            Some(Sort::Invisible)
-        }
-        '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}' => Some(Sort::Invisible),
+        '\u{206A}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' => Some(Sort::Invisible),
+        '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}' => Some(Sort::Invisible),
         '\u{1D173}'..='\u{1D17A}' | '\u{E0080}'..='\u{E0FFF}' => Some(Sort::Invisible),
         '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' => Some(Sort::Bidi),
         '\u{2066}'..='\u{2069}' => Some(Sort::Bidi),
@@ -129,6 +131,8 @@ fn is_useful(c: char, place: Place, facts: &Facts) -> bool {
         '\u{E0100}'..='\u{E01EF}' => is_han(place.before),
         '\u{034F}' => place.after.is_some_and(unicode_normalization::char::is_combining_mark),
         '\u{115F}' | '\u{1160}' => place.touches(is_jamo),
+        '\u{2800}' => place.touches(|c| matches!(c, '\u{2801}'..='\u{28FF}')),
+        '\u{FFA0}' => place.touches(|c| matches!(c, '\u{FFA1}'..='\u{FFDC}')),
         '\u{17B4}' | '\u{17B5}' => matches!(place.before, '\u{1780}'..='\u{17B3}'),
         '\u{180B}'..='\u{180F}' => place.touches(is_mongolian),
         '\u{061C}' | '\u{200E}' | '\u{200F}' => facts.is_rtl,
@@ -257,12 +261,13 @@ mod tests {
             "co\u{AD}op",
             "a\u{FE0F}b",
             "😀\u{FE0F}\u{FE01}\u{E0150}",
-            "x\u{3164}y",
             "a\u{E0120}b",
             "می\u{200C}\u{2063}خواهم",
         ] {
             assert_eq!(sorts(text), [Sort::Invisible], "{text:?}");
         }
+        assert_eq!(sorts("x\u{3164}\u{2800}y"), [Sort::Filler]);
+        assert_eq!(sorts("\u{2801}\u{2800}\u{2803}"), []);
         assert_eq!(sorts("a\u{202E}b"), [Sort::Bidi]);
         assert_eq!(sorts("hello\u{200E} world"), [Sort::Bidi]);
         assert_eq!(sorts("שלום \u{202E}abc"), [Sort::Bidi]);

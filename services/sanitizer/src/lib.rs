@@ -10,7 +10,9 @@ mod confusable;
 mod hidden;
 mod invisible;
 mod limits;
+mod marks;
 mod scan;
+mod styled;
 
 use std::sync::LazyLock;
 

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::{
     Ask, Direction, Edit, Finding, Learned, Masking, Place, Report, Severity, Span, Text, View,
+    ViewKind,
 };
+use portcullis_decode::{Limits, Reading, decode};
 use portcullis_detect::{Detector, Match, resolve, value_digest};
 
 use crate::canonical::{self, Room};
@@ -16,6 +18,8 @@ use crate::{finding, hidden, limits};
 const LEAST_VIEW_BYTES: usize = 64 * 1024;
 /// Most runs of maps in a report, so that a report fits one message of the bus.
 const RUNS: usize = 32 * 1024;
+/// Most encodings inside each other, whatever the policy asks for.
+const DEPTH: usize = 5;
 /// Most edits in a report, for the same reason.
 const EDITS: usize = 16 * 1024;
 /// Most findings of one kind for one text; the last one stands for the rest too.
@@ -77,6 +81,8 @@ impl<'a> Scan<'a> {
             useless = invisible::useless(text);
             self.report_useless(place, &useless);
             values.extend(self.readings(place, text, &useless));
+        } else {
+            values.extend(self.decoded(place, text, None));
         }
         let ask = self.ask;
         for (index, view) in ask.views.iter().enumerate().filter(|(_, v)| v.source == place) {
@@ -110,15 +116,68 @@ impl<'a> Scan<'a> {
             add(folded, &mut self.report.findings, |span| {
                 finding("unicode.homoglyph", Severity::Medium, 0.8).at(place, Some(span))
             });
-            if !canonical.view.text.is_empty() {
+            let piled = canonical.piled.into_iter();
+            add(piled, &mut self.report.findings, |span| {
+                finding("unicode.marks", Severity::Medium, 0.9).at(place, Some(span))
+            });
+            if canonical.view.text.is_empty() {
+                values.extend(self.decoded(place, text, None));
+            } else {
+                values.extend(self.decoded(
+                    place,
+                    canonical.view.text.expose(),
+                    Some(&canonical.view),
+                ));
                 values.extend(self.emit(canonical.view));
             }
+        } else {
+            values.extend(self.decoded(place, text, None));
         }
-        values.extend(hidden.into_iter().flat_map(|view| self.emit(view)));
+        if let Some(hidden) = hidden {
+            values.extend(self.decoded(place, hidden.text.expose(), Some(&hidden)));
+            values.extend(self.emit(hidden));
+        }
         if is_cut {
-            self.is_cut = true;
-            let cut = finding("sanitizer.view_limit", Severity::Medium, 1.0);
-            self.report.findings.push(cut.at(place, None));
+            self.report_cut(place);
+        }
+        values
+    }
+
+    fn report_cut(&mut self, place: Place) {
+        self.is_cut = true;
+        let cut = finding("sanitizer.view_limit", Severity::Medium, 1.0);
+        self.report.findings.push(cut.at(place, None));
+    }
+
+    /// Makes views of what `text` says once it is decoded, and gives the values that they show. Where it is
+    /// itself a reading, `outer` is that.
+    fn decoded(&mut self, place: Place, text: &str, outer: Option<&View>) -> Vec<Value> {
+        let depth = self.settings.decode_depth.min(DEPTH);
+        let limits = Limits { depth, bytes: self.room.bytes, runs: self.room.runs };
+        let decoded = decode(text, limits, &self.ask.budget);
+        if decoded.is_cut {
+            self.report_cut(place);
+        }
+        let mut values = Vec::new();
+        for reading in decoded.readings {
+            let reading = match outer {
+                Some(view) => reading.over(&view.map),
+                None => reading,
+            };
+            let Reading { text, map, methods, places } = reading;
+            self.room.bytes = self.room.bytes.saturating_sub(text.len());
+            self.room.runs = self.room.runs.saturating_sub(map.len());
+            let index = self.ask.views.len() + self.report.views.len();
+            let span = places.into_iter().reduce(|a, b| Span { start: a.start, end: b.end });
+            let names: Vec<&str> = methods.into_iter().map(|method| method.name()).collect();
+            self.report.findings.push(
+                finding("encoding.decoded", Severity::Info, 0.9)
+                    .at(place, span)
+                    .in_view(Some(index))
+                    .with_detail(names.join(", ")),
+            );
+            let text = Text::from(text);
+            values.extend(self.emit(View { kind: ViewKind::Decoded, source: place, text, map }));
         }
         values
     }
@@ -153,6 +212,7 @@ impl<'a> Scan<'a> {
         let of = |sort| useless.iter().filter(move |run| run.sort == sort).map(|run| run.span);
         for (sort, kind, severity) in [
             (Sort::Invisible, "unicode.invisible", Severity::Low),
+            (Sort::Filler, "unicode.filler", Severity::Low),
             (Sort::Bidi, "unicode.bidi", Severity::Medium),
             (Sort::Tag, "unicode.tags", Severity::High),
         ] {
@@ -192,7 +252,9 @@ impl<'a> Scan<'a> {
         }
         let removed = if self.settings.remove_invisible { useless } else { &[] };
         let mut edits: Vec<Edit> = Vec::new();
-        let mut runs = removed.iter().map(|run| run.span).peekable();
+        // a filler stands where a space would: without it two words would be one
+        let removed = removed.iter().filter(|run| run.sort != Sort::Filler);
+        let mut runs = removed.map(|run| run.span).peekable();
         let remove = |span| Edit { place, span, with: Masking::Remove };
         for Value { hit, .. } in values {
             let Some(with) = self.settings.treatment(hit.entity).masking(hit.entity) else {
