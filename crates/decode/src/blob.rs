@@ -81,7 +81,8 @@ fn decode(bytes: &[u8], words: &[Span]) -> Option<Stretch> {
         .flat_map(|word| (word.start..word.end).filter_map(|at| Some((at, *bytes.get(at)?))))
         .map(|(at, byte)| Symbol { byte, at })
         .collect();
-    let is_hex = symbols.len() % 2 == 0 && symbols.iter().all(|s| s.byte.is_ascii_hexdigit());
+    let is_hex =
+        symbols.len().is_multiple_of(2) && symbols.iter().all(|s| s.byte.is_ascii_hexdigit());
     let read = |symbols: &[Symbol]| {
         let hex = is_hex.then(|| hex(span, symbols)).flatten();
         hex.or_else(|| base64(span, symbols))

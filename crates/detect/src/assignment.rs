@@ -6,7 +6,7 @@ use crate::bytes::{entropy, run};
 use crate::{Entity, Match};
 
 /// Words that name a credential, and whether people choose its value themselves.
-pub(crate) const WORDS: [(&str, Chosen); 12] = [
+pub(crate) const WORDS: [(&str, Chosen); 64] = [
     ("password", Chosen::ByPeople),
     ("passwd", Chosen::ByPeople),
     ("pwd", Chosen::ByPeople),
@@ -19,6 +19,59 @@ pub(crate) const WORDS: [(&str, Chosen); 12] = [
     ("token", Chosen::ByMachines),
     ("private_key", Chosen::ByMachines),
     ("auth_key", Chosen::ByMachines),
+    ("credential", Chosen::ByMachines),
+    ("encryption_key", Chosen::ByMachines),
+    ("signing_key", Chosen::ByMachines),
+    ("db_pass", Chosen::ByPeople),
+    ("kennwort", Chosen::ByPeople),
+    ("passwort", Chosen::ByPeople),
+    // services whose keys have no form of their own: the name says what they are
+    ("heroku", Chosen::ByMachines),
+    ("twilio", Chosen::ByMachines),
+    ("datadog", Chosen::ByMachines),
+    ("cloudflare", Chosen::ByMachines),
+    ("fastly", Chosen::ByMachines),
+    ("okta", Chosen::ByMachines),
+    ("algolia", Chosen::ByMachines),
+    ("mailgun", Chosen::ByMachines),
+    ("mailchimp", Chosen::ByMachines),
+    ("dropbox", Chosen::ByMachines),
+    ("bitbucket", Chosen::ByMachines),
+    ("newrelic", Chosen::ByMachines),
+    ("new_relic", Chosen::ByMachines),
+    ("zendesk", Chosen::ByMachines),
+    ("asana", Chosen::ByMachines),
+    ("trello", Chosen::ByMachines),
+    ("intercom", Chosen::ByMachines),
+    ("contentful", Chosen::ByMachines),
+    ("launchdarkly", Chosen::ByMachines),
+    ("auth0", Chosen::ByMachines),
+    ("firebase", Chosen::ByMachines),
+    ("adafruit", Chosen::ByMachines),
+    ("airtable", Chosen::ByMachines),
+    ("confluent", Chosen::ByMachines),
+    ("dynatrace", Chosen::ByMachines),
+    ("finicity", Chosen::ByMachines),
+    ("freshbooks", Chosen::ByMachines),
+    ("gitter", Chosen::ByMachines),
+    ("hubspot", Chosen::ByMachines),
+    ("kraken", Chosen::ByMachines),
+    ("kucoin", Chosen::ByMachines),
+    ("linkedin", Chosen::ByMachines),
+    ("mattermost", Chosen::ByMachines),
+    ("messagebird", Chosen::ByMachines),
+    ("netlify", Chosen::ByMachines),
+    ("plaid", Chosen::ByMachines),
+    ("pubnub", Chosen::ByMachines),
+    ("sauce", Chosen::ByMachines),
+    ("snyk", Chosen::ByMachines),
+    ("sumologic", Chosen::ByMachines),
+    ("travis", Chosen::ByMachines),
+    ("twitch", Chosen::ByMachines),
+    ("twitter", Chosen::ByMachines),
+    ("yandex", Chosen::ByMachines),
+    ("zoominfo", Chosen::ByMachines),
+    ("coinbase", Chosen::ByMachines),
 ];
 
 /// Who makes up the values of a name: people's are short, machines' are random.
@@ -37,9 +90,18 @@ pub(crate) fn value(text: &[u8], from: usize, chosen: Chosen) -> Option<Match> {
     let name = run(text, from, 24, |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     let name = run(text, name, 1, |b| matches!(b, b'"' | b'\'' | b'`'));
     let name = run(text, name, 3, |b| b == b' ');
-    let sign = run(text, name, 2, |b| matches!(b, b':' | b'='));
+    let mut sign = run(text, name, 2, |b| matches!(b, b':' | b'='));
     if sign == name {
-        return None;
+        // `<password>…</password>`, and what people write: "my password is …"
+        let rest = text.get(name..).unwrap_or_default();
+        sign += match rest {
+            [b'>', ..] => 1,
+            [b'i', b's', b' ', ..] if chosen == Chosen::ByPeople => 3,
+            [b'i', b's', b':', ..] | [b'i', b's', b't', b' ', ..] if chosen == Chosen::ByPeople => {
+                3
+            }
+            _ => return None,
+        };
     }
     let sign = run(text, sign, 1, |b| b == b'>');
     let start = run(text, sign, 3, |b| b == b' ');
@@ -112,6 +174,12 @@ mod tests {
             (
                 "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
                 "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            ),
+            ("my password is hunter2!", "hunter2"),
+            ("<password>c0rrect-horse</password>", "c0rrect-horse"),
+            (
+                "HEROKU_API: 0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9",
+                "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9",
             ),
             ("export GITEA_TOKEN=4c1f0e7d9b3a5e2f8d6c.", "4c1f0e7d9b3a5e2f8d6c"),
         ] {

@@ -32,6 +32,13 @@ pub(crate) fn follows(text: &[u8], at: usize, class: impl Fn(u8) -> bool) -> boo
     text.get(at).is_some_and(|byte| class(*byte))
 }
 
+/// Whether one of `words`, in lower case, stands in the `reach` bytes before `at` on the same line.
+pub(crate) fn names_before(text: &[u8], at: usize, reach: usize, words: &[&[u8]]) -> bool {
+    let from = run_back(text, at, reach, |b| b != b'\n');
+    let window = text.get(from..at).unwrap_or_default().to_ascii_lowercase();
+    words.iter().any(|word| memchr::memmem::find(&window, word).is_some())
+}
+
 /// Shannon entropy of the bytes, in bits a byte.
 pub(crate) fn entropy(value: &[u8]) -> f64 {
     let mut counts = [0_u32; 256];

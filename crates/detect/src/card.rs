@@ -21,28 +21,22 @@ impl Group {
     }
 }
 
-/// Adds every card number in `text`. Linear: from each group of digits at most 19 digits are tried.
-pub(crate) fn find(text: &[u8], found: &mut Vec<Match>) {
-    let mut at = 0;
+/// Adds every card number in the chain of groups of digits that begins at `start`, and gives the chain's
+/// end. Linear: from each group at most 19 digits are tried.
+pub(crate) fn chain_at(text: &[u8], start: usize, found: &mut Vec<Match>) -> usize {
     let mut groups: Vec<Group> = Vec::new();
-    while let Some(start) = next_digit(text, at) {
-        let mut cursor = start;
-        groups.clear();
-        loop {
-            let end = crate::bytes::run(text, cursor, usize::MAX, |b| b.is_ascii_digit());
-            groups.push(Group { start: cursor, end });
-            at = end;
-            match separator(text, end) {
-                Some(next) if follows(text, next, |b| b.is_ascii_digit()) => cursor = next,
-                _ => break,
+    let mut cursor = start;
+    loop {
+        let end = crate::bytes::run(text, cursor, usize::MAX, |b| b.is_ascii_digit());
+        groups.push(Group { start: cursor, end });
+        match separator(text, end) {
+            Some(next) if follows(text, next, |b| b.is_ascii_digit()) => cursor = next,
+            _ => {
+                chain(text, &groups, found);
+                return end;
             }
         }
-        chain(text, &groups, found);
     }
-}
-
-fn next_digit(text: &[u8], from: usize) -> Option<usize> {
-    text.get(from..)?.iter().position(u8::is_ascii_digit).map(|offset| from + offset)
 }
 
 /// One past a single separator at `at`: space, no-break space, dash or dot.
@@ -163,7 +157,12 @@ mod tests {
 
     fn cards(text: &str) -> Vec<&str> {
         let mut found = Vec::new();
-        find(text.as_bytes(), &mut found);
+        let mut end = 0;
+        for at in 0..text.len() {
+            if at >= end && text.as_bytes()[at].is_ascii_digit() {
+                end = chain_at(text.as_bytes(), at, &mut found);
+            }
+        }
         found.iter().map(|hit| &text[hit.span.start..hit.span.end]).collect()
     }
 

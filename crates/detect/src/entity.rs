@@ -44,6 +44,22 @@ entities! {
     Email = "email", "pii", "EMAIL";
     /// A payment card number of a known issuer range that passes the Luhn check.
     Card = "card", "pii", "CARD";
+    /// A telephone number: international, of the North American plan, or named as one.
+    Phone = "phone", "pii", "PHONE";
+    /// An IBAN with the length of its country and the right check digits.
+    Iban = "iban", "pii", "IBAN";
+    /// A social security or taxpayer number of the United States.
+    UsSsn = "us_ssn", "pii", "US_SSN";
+    /// An identity, tax or health number of another country with the right check digits.
+    NationalId = "national_id", "pii", "NATIONAL_ID";
+    /// A public IPv4 or IPv6 address.
+    IpAddress = "ip_address", "pii", "IP_ADDRESS";
+    /// A MAC address.
+    MacAddress = "mac_address", "pii", "MAC_ADDRESS";
+    /// A street address with a postal code, of the United States or Germany.
+    PostalAddress = "postal_address", "pii", "POSTAL_ADDRESS";
+    /// A date after words such as "born on".
+    BirthDate = "birth_date", "pii", "BIRTH_DATE";
     /// An AWS access key id (`AKIA…`, `ASIA…`).
     AwsKey = "aws_key", "secret", "AWS_KEY";
     /// A GitHub token (`ghp_…`, `gho_…`, `ghu_…`, `ghs_…`, `ghr_…`, `github_pat_…`).
@@ -68,6 +84,14 @@ entities! {
     NpmToken = "npm_token", "secret", "NPM_TOKEN";
     /// A PyPI upload token (`pypi-…`).
     PypiToken = "pypi_token", "secret", "PYPI_TOKEN";
+    /// A key or token of a cloud, hosting or infrastructure service (Azure, DigitalOcean, Databricks, Vault, …).
+    CloudKey = "cloud_key", "secret", "CLOUD_KEY";
+    /// A token of a service for developers (Docker, Atlassian, Hugging Face, Grafana, Sentry, …).
+    DeveloperToken = "developer_token", "secret", "DEVELOPER_TOKEN";
+    /// A token or webhook of a service that sends messages (Telegram, Discord, SendGrid, Twilio, …).
+    MessagingToken = "messaging_token", "secret", "MESSAGING_TOKEN";
+    /// A key of a payment or shop service (Square, Shopify, Braintree, …).
+    PaymentKey = "payment_key", "secret", "PAYMENT_KEY";
     /// The value of an assignment such as `password=…` or `api_key: …`.
     Credential = "credential", "secret", "CREDENTIAL";
     /// User and password inside a URL (`scheme://user:password@host`).
@@ -77,23 +101,38 @@ entities! {
 impl Entity {
     /// Whether it grants access, rather than says who somebody is.
     pub fn is_secret(self) -> bool {
-        !matches!(self, Self::Email | Self::Card)
+        self.kind().starts_with("secret.")
     }
 
     /// How bad it is that somebody wrote it in a message.
     pub fn severity(self) -> Severity {
         match self {
-            Self::Email => Severity::Low,
-            Self::Card => Severity::Medium,
+            Self::Email
+            | Self::Phone
+            | Self::IpAddress
+            | Self::MacAddress
+            | Self::PostalAddress
+            | Self::BirthDate => Severity::Low,
+            Self::Card | Self::Iban | Self::UsSsn | Self::NationalId => Severity::Medium,
             _ => Severity::High,
         }
     }
 
-    /// The form in which equal values are equal: e-mail addresses in lower case, cards as digits.
+    /// The form in which equal values are equal: e-mail addresses in lower case, cards and telephone numbers as
+    /// digits, other numbers without their separators.
     pub fn normalise(self, value: &str) -> Cow<'_, str> {
         match self {
             Self::Email => Cow::Owned(value.to_ascii_lowercase()),
-            Self::Card => Cow::Owned(value.chars().filter(char::is_ascii_digit).collect()),
+            Self::Card | Self::Phone | Self::UsSsn => {
+                Cow::Owned(value.chars().filter(char::is_ascii_digit).collect())
+            }
+            Self::Iban | Self::NationalId | Self::MacAddress => Cow::Owned(
+                value
+                    .chars()
+                    .filter(char::is_ascii_alphanumeric)
+                    .map(|c| c.to_ascii_lowercase())
+                    .collect(),
+            ),
             _ => Cow::Borrowed(value),
         }
     }

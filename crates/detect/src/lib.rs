@@ -2,17 +2,25 @@
 //! state; every detector is linear in the length of the text, whatever the text is.
 //!
 //! One automaton finds cheap literal anchors (`@`, `AKIA`, `://`, …); what an anchor promises is then
-//! verified by structure: class and count of characters, decoding, entropy. Card numbers have no
-//! anchor and are found by a scan for digits. Clean text therefore costs two passes over its bytes.
+//! verified by structure: class and count of characters, decoding, check digits, entropy. Numbers have
+//! no anchor and are found by a scan for digits. Clean text therefore costs two passes over its bytes.
 //!
 //! A new detector: one line in [`Entity`], and a form in `token` or an anchor in `rules`.
 
 mod assignment;
+mod birth;
 mod bytes;
 mod card;
+mod checks;
 mod digest;
 mod email;
 mod entity;
+mod machine;
+mod national;
+mod numbers;
+mod phone;
+mod postal;
+mod services;
 mod structured;
 mod token;
 
@@ -25,7 +33,7 @@ pub use digest::value_digest;
 pub use entity::Entity;
 
 /// Date of the newest change to any rule; part of the version of each stage that uses them.
-pub const RULES: &str = "2026-11-23";
+pub const RULES: &str = "2026-11-24";
 
 /// A value that was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,6 +55,13 @@ enum Rule {
     UserInfo,
     Token(&'static token::Form),
     Assignment(assignment::Chosen),
+    Birth,
+    Telegram,
+    Azure,
+    Webhook,
+    SendGrid,
+    Authorization,
+    Putty,
 }
 
 impl Rule {
@@ -58,6 +73,13 @@ impl Rule {
             Self::UserInfo => structured::user_info(text, start),
             Self::Token(form) => form.at(text, start),
             Self::Assignment(chosen) => assignment::value(text, end, chosen),
+            Self::Birth => birth::after(text, end),
+            Self::Telegram => services::telegram(text, start),
+            Self::Azure => services::azure(text, start),
+            Self::Webhook => services::webhook(text, end),
+            Self::SendGrid => services::send_grid(text, start),
+            Self::Putty => services::putty(text, start),
+            Self::Authorization => services::authorization(text, end),
         }
     }
 }
@@ -68,7 +90,17 @@ fn rules() -> Vec<(&'static str, Rule)> {
         ("eyJ", Rule::Jwt),
         ("-----BEGIN ", Rule::PrivateKey),
         ("://", Rule::UserInfo),
+        (":AA", Rule::Telegram),
+        ("Q~", Rule::Azure),
+        ("hooks.slack.com/services/", Rule::Webhook),
+        ("discord.com/api/webhooks/", Rule::Webhook),
+        ("discordapp.com/api/webhooks/", Rule::Webhook),
+        (".webhook.office.com/", Rule::Webhook),
+        ("SG.", Rule::SendGrid),
+        ("basic ", Rule::Authorization),
+        ("PuTTY-User-Key-File-", Rule::Putty),
     ];
+    rules.extend(birth::WORDS.map(|word| (word, Rule::Birth)));
     rules.extend(token::FORMS.iter().map(|form| (form.prefix, Rule::Token(form))));
     rules.extend(assignment::WORDS.map(|(word, chosen)| (word, Rule::Assignment(chosen))));
     rules
@@ -108,7 +140,7 @@ impl Detector {
             let rule = self.rules.get(anchor.pattern().as_usize());
             found.extend(rule.and_then(|r| r.verify(bytes, anchor.start(), anchor.end())));
         }
-        card::find(bytes, &mut found);
+        numbers::find(bytes, &mut found);
         resolve(found)
     }
 }
@@ -178,7 +210,7 @@ mod tests {
         for text in [
             "",
             "Hello, where is my order 20241123-001? It was due on 2026-11-20 at 10:15.",
-            "Call +49 170 1234567 or visit https://example.org/a?b=c#d.",
+            "Call me on 24/7 or visit https://example.org/a?b=c#d.",
             "ISBN 978-3-16-148410-0, tracking 1Z999AA10123456784, IP 192.168.100.200",
             "My password does not work, and the token is expired. It is no secret: I hate this.",
             "b9a1c7e4-4111-4111-8111-111111111111 and 5d41402abc4b2a76b9719d911017c592",

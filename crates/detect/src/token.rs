@@ -40,12 +40,41 @@ fn is_alphanumeric(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
 }
 
+fn is_lower(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}
+
+fn is_hex(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+fn is_hex_dash(byte: u8) -> bool {
+    is_hex(byte) || byte == b'-'
+}
+
+fn is_equals(byte: u8) -> bool {
+    is_token(byte) || byte == b'=' || byte == b'%'
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
+}
+
+fn is_braintree(byte: u8) -> bool {
+    is_lower(byte) || byte == b'$'
+}
+
+/// Characters of a Discord token; what they hold is looked at too.
+fn is_discord_char(byte: u8) -> bool {
+    is_token(byte) || byte == b'.'
+}
+
 fn is_dotted(byte: u8) -> bool {
     is_token(byte) || byte == b'.'
 }
 
 /// The forms as their vendors document them; where they give no length, the shortest one in use.
-pub(crate) const FORMS: [Form; 24] = [
+pub(crate) const FORMS: [Form; 139] = [
     form("AKIA", Entity::AwsKey, (16, 16), is_upper, 0.97),
     form("ASIA", Entity::AwsKey, (16, 16), is_upper, 0.97),
     form("ghp_", Entity::GithubToken, (36, LONGEST), is_alphanumeric, 0.99),
@@ -70,6 +99,121 @@ pub(crate) const FORMS: [Form; 24] = [
     form("AIza", Entity::GoogleKey, (35, 35), is_token, 0.98),
     form("npm_", Entity::NpmToken, (36, 36), is_alphanumeric, 0.99),
     form("pypi-AgE", Entity::PypiToken, (40, LONGEST), is_token, 0.99),
+    form("dckr_pat_", Entity::DeveloperToken, (27, LONGEST), is_token, 0.97),
+    form("dckr_oat_", Entity::DeveloperToken, (27, LONGEST), is_token, 0.97),
+    form("rubygems_", Entity::DeveloperToken, (48, 48), is_alphanumeric, 0.97),
+    form("oy2", Entity::DeveloperToken, (43, 43), is_lower, 0.93),
+    form("ATATT3", Entity::DeveloperToken, (180, LONGEST), is_equals, 0.97),
+    form("ATCTT3", Entity::DeveloperToken, (180, LONGEST), is_equals, 0.97),
+    form("ATBB", Entity::DeveloperToken, (32, 32), is_alphanumeric, 0.97),
+    form("PMAK-", Entity::DeveloperToken, (59, 59), is_token, 0.97),
+    form("lin_api_", Entity::DeveloperToken, (40, 40), is_alphanumeric, 0.97),
+    form("ntn_", Entity::DeveloperToken, (46, 46), is_alphanumeric, 0.97),
+    form("figd_", Entity::DeveloperToken, (40, LONGEST), is_token, 0.97),
+    form("sntrys_", Entity::DeveloperToken, (40, LONGEST), is_equals, 0.97),
+    form("sntryu_", Entity::DeveloperToken, (64, 64), is_hex, 0.97),
+    form("glc_", Entity::DeveloperToken, (32, LONGEST), is_equals, 0.97),
+    form("glsa_", Entity::DeveloperToken, (41, 41), is_word, 0.97),
+    form("NRAK-", Entity::DeveloperToken, (27, 27), is_upper, 0.97),
+    form("NRJS-", Entity::DeveloperToken, (19, 19), is_hex, 0.97),
+    form("dt0c01.", Entity::DeveloperToken, (80, LONGEST), is_dotted, 0.97),
+    form("tfp_", Entity::DeveloperToken, (59, 59), is_dotted, 0.97),
+    form("rdme_", Entity::DeveloperToken, (70, 70), is_lower, 0.97),
+    form("pnu_", Entity::DeveloperToken, (36, 36), is_alphanumeric, 0.97),
+    form("hf_", Entity::DeveloperToken, (34, 40), is_alphanumeric, 0.93),
+    form("api_org_", Entity::DeveloperToken, (34, 40), is_alphanumeric, 0.97),
+    form("r8_", Entity::DeveloperToken, (37, 37), is_alphanumeric, 0.93),
+    form("gsk_", Entity::DeveloperToken, (48, 56), is_alphanumeric, 0.97),
+    form("xai-", Entity::DeveloperToken, (70, 90), is_alphanumeric, 0.97),
+    form("pplx-", Entity::DeveloperToken, (48, 56), is_alphanumeric, 0.97),
+    form("sk-or-v1-", Entity::DeveloperToken, (64, 64), is_hex, 0.97),
+    form("CLOJARS_", Entity::DeveloperToken, (60, 60), is_alphanumeric, 0.97),
+    form("AKCp", Entity::DeveloperToken, (69, 73), is_alphanumeric, 0.97),
+    form("cmVmd", Entity::DeveloperToken, (59, 64), is_alphanumeric, 0.97),
+    form("cio", Entity::DeveloperToken, (32, 32), is_alphanumeric, 0.93),
+    form("bkua_", Entity::DeveloperToken, (40, 40), is_hex, 0.97),
+    form("CCIPAT_", Entity::DeveloperToken, (60, LONGEST), is_token, 0.97),
+    form("CCIPRJ_", Entity::DeveloperToken, (60, LONGEST), is_token, 0.97),
+    form("sgp_", Entity::DeveloperToken, (40, LONGEST), is_word, 0.97),
+    form("squ_", Entity::DeveloperToken, (40, 40), is_hex, 0.97),
+    form("sqp_", Entity::DeveloperToken, (40, 40), is_hex, 0.97),
+    form("sqa_", Entity::DeveloperToken, (40, 40), is_hex, 0.97),
+    form("phx_", Entity::DeveloperToken, (43, 48), is_token, 0.97),
+    form("glptt-", Entity::GitlabToken, (40, 40), is_hex, 0.97),
+    form("gldt-", Entity::GitlabToken, (20, LONGEST), is_dotted, 0.97),
+    form("glrt-", Entity::GitlabToken, (20, LONGEST), is_dotted, 0.97),
+    form("gloas-", Entity::GitlabToken, (64, 64), is_hex, 0.97),
+    form("glcbt-", Entity::GitlabToken, (20, LONGEST), is_dotted, 0.97),
+    form("pat-na1-", Entity::DeveloperToken, (36, 36), is_token, 0.97),
+    form("pat-eu1-", Entity::DeveloperToken, (36, 36), is_token, 0.97),
+    form("rnd_", Entity::DeveloperToken, (32, 32), is_alphanumeric, 0.97),
+    form("EAAC", Entity::DeveloperToken, (80, LONGEST), is_alphanumeric, 0.97),
+    form("IGQV", Entity::DeveloperToken, (80, LONGEST), is_token, 0.97),
+    form("lsv2_pt_", Entity::DeveloperToken, (43, 43), is_word, 0.97),
+    form("lsv2_sk_", Entity::DeveloperToken, (43, 43), is_word, 0.97),
+    form("pul-", Entity::DeveloperToken, (40, 40), is_hex, 0.97),
+    form("secret_", Entity::DeveloperToken, (43, 43), is_alphanumeric, 0.97),
+    form("nvapi-", Entity::DeveloperToken, (64, 70), is_token, 0.97),
+    form("tvly-", Entity::DeveloperToken, (32, 40), is_token, 0.97),
+    form("jina_", Entity::DeveloperToken, (60, 64), is_token, 0.97),
+    form("e2b_", Entity::DeveloperToken, (40, 40), is_hex, 0.97),
+    form("dop_v1_", Entity::CloudKey, (64, 64), is_hex, 0.97),
+    form("doo_v1_", Entity::CloudKey, (64, 64), is_hex, 0.97),
+    form("dor_v1_", Entity::CloudKey, (64, 64), is_hex, 0.97),
+    form("HRKU-", Entity::CloudKey, (36, 64), is_token, 0.97),
+    form("LTAI", Entity::CloudKey, (12, 26), is_alphanumeric, 0.97),
+    form("AKID", Entity::CloudKey, (32, 36), is_alphanumeric, 0.97),
+    form("fo1_", Entity::CloudKey, (43, 43), is_token, 0.97),
+    form("fm2_", Entity::CloudKey, (100, LONGEST), is_equals, 0.97),
+    form("nfp_", Entity::CloudKey, (36, 40), is_alphanumeric, 0.97),
+    form("dapi", Entity::CloudKey, (32, 34), is_hex_dash, 0.97),
+    form("dp.pt.", Entity::CloudKey, (43, 43), is_alphanumeric, 0.97),
+    form("dp.st.", Entity::CloudKey, (40, 60), is_dotted, 0.97),
+    form("pscale_tkn_", Entity::CloudKey, (32, 64), is_dotted, 0.97),
+    form("pscale_pw_", Entity::CloudKey, (32, 64), is_dotted, 0.97),
+    form("pscale_oauth_", Entity::CloudKey, (32, 64), is_dotted, 0.97),
+    form("hvs.", Entity::CloudKey, (24, LONGEST), is_token, 0.97),
+    form("hvb.", Entity::CloudKey, (138, LONGEST), is_token, 0.97),
+    form("ico-", Entity::CloudKey, (32, 32), is_alphanumeric, 0.97),
+    form("sbp_", Entity::CloudKey, (40, 40), is_hex, 0.97),
+    form("v1.0-", Entity::CloudKey, (146, LONGEST), is_hex_dash, 0.97),
+    form("SCW", Entity::CloudKey, (17, 17), is_upper, 0.97),
+    form("AccountKey=", Entity::CloudKey, (86, 88), is_base64, 0.97),
+    form("ABIA", Entity::AwsKey, (16, 16), is_upper, 0.97),
+    form("ACCA", Entity::AwsKey, (16, 16), is_upper, 0.97),
+    form("tskey-auth-", Entity::CloudKey, (20, LONGEST), is_token, 0.97),
+    form("tskey-api-", Entity::CloudKey, (20, LONGEST), is_token, 0.97),
+    form("tskey-client-", Entity::CloudKey, (20, LONGEST), is_token, 0.97),
+    form("ops_eyJ", Entity::CloudKey, (100, LONGEST), is_equals, 0.97),
+    form("rpa_", Entity::CloudKey, (40, 48), is_upper, 0.97),
+    form("napi_", Entity::CloudKey, (60, 70), is_alphanumeric, 0.97),
+    form("xkeysib-", Entity::MessagingToken, (81, 81), is_token, 0.96),
+    form("key-", Entity::MessagingToken, (32, 32), is_hex, 0.96),
+    form("xoxc-", Entity::SlackToken, (15, LONGEST), is_token, 0.96),
+    form("xoxd-", Entity::SlackToken, (15, LONGEST), is_equals, 0.96),
+    form("MTA", Entity::MessagingToken, (55, 75), is_discord_char, 0.96),
+    form("MTE", Entity::MessagingToken, (55, 75), is_discord_char, 0.96),
+    form("MTI", Entity::MessagingToken, (55, 75), is_discord_char, 0.96),
+    form("MTM", Entity::MessagingToken, (55, 75), is_discord_char, 0.96),
+    form("sq0atp-", Entity::PaymentKey, (22, 22), is_token, 0.98),
+    form("sq0csp-", Entity::PaymentKey, (43, 43), is_token, 0.98),
+    form("EAAA", Entity::PaymentKey, (56, 64), is_token, 0.98),
+    form("access_token$production$", Entity::PaymentKey, (49, 49), is_braintree, 0.98),
+    form("shpat_", Entity::PaymentKey, (32, 32), is_hex, 0.98),
+    form("shpca_", Entity::PaymentKey, (32, 32), is_hex, 0.98),
+    form("shppa_", Entity::PaymentKey, (32, 32), is_hex, 0.98),
+    form("shpss_", Entity::PaymentKey, (32, 32), is_hex, 0.98),
+    form("FLWSECK-", Entity::PaymentKey, (32, 40), is_token, 0.98),
+    form("rzp_live_", Entity::PaymentKey, (14, 14), is_alphanumeric, 0.98),
+    form("access-production-", Entity::PaymentKey, (36, 36), is_hex_dash, 0.98),
+    form("EZAK", Entity::PaymentKey, (54, 54), is_alphanumeric, 0.98),
+    form("duffel_live_", Entity::PaymentKey, (43, 43), is_token, 0.98),
+    form("shippo_live_", Entity::PaymentKey, (40, 40), is_hex, 0.98),
+    form("whsec_", Entity::StripeKey, (32, LONGEST), is_base64, 0.98),
+    form("sk_prod_", Entity::StripeKey, (16, LONGEST), is_alphanumeric, 0.98),
+    form("GOCSPX-", Entity::GoogleKey, (28, 28), is_token, 0.98),
+    form("ya29.", Entity::GoogleKey, (50, LONGEST), is_token, 0.98),
+    form("AGE-SECRET-KEY-1", Entity::PrivateKey, (58, 58), is_upper, 0.98),
 ];
 
 impl Form {
@@ -86,11 +230,25 @@ impl Form {
             end -= 1;
         }
         let value = text.get(body..end)?;
+        if self.prefix.starts_with("MT") && !crate::services::is_discord(text.get(start..end)?) {
+            return None;
+        }
         let is_key = (least..=most).contains(&value.len())
             && value.iter().any(u8::is_ascii_digit)
             && entropy(value) >= LEAST_ENTROPY;
         let span = Span { start, end };
-        is_key.then_some(Match { entity: self.entity, span, confidence: self.confidence })
+        is_key.then_some(Match { entity: self.entity, span, confidence: self.sureness(value) })
+    }
+}
+
+impl Form {
+    /// How sure a token is. Where check digits are wrong it is made up, or older than they are.
+    fn sureness(&self, body: &[u8]) -> f64 {
+        let has_check = matches!(self.prefix, "ghp_" | "gho_" | "ghu_" | "ghs_" | "ghr_" | "npm_");
+        match has_check && !(body.len() == 36 && crate::services::has_checksum(body)) {
+            true => 0.85,
+            false => self.confidence,
+        }
     }
 }
 

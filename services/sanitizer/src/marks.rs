@@ -27,7 +27,7 @@ pub(crate) fn judge(base: char, marks: &[char]) -> Fate {
     let has_line = marks.iter().any(|c| is_line(*c));
     match marks.len() {
         0 => Fate::Keep,
-        len if len >= ANY_STACK || (is_latin && len >= LATIN_STACK + 1) => Fate::Report,
+        len if len >= ANY_STACK || (is_latin && len > LATIN_STACK) => Fate::Report,
         _ if is_latin && (strays >= LATIN_STACK || has_line) => Fate::Drop,
         _ => Fate::Keep,
     }
