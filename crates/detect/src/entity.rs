@@ -104,6 +104,12 @@ impl Entity {
         self.kind().starts_with("secret.")
     }
 
+    /// Whether a bot often has it from its own company: a telephone number, the address of a place or of a
+    /// machine.
+    pub fn is_often_public(self) -> bool {
+        matches!(self, Self::Phone | Self::IpAddress | Self::MacAddress | Self::PostalAddress)
+    }
+
     /// How bad it is that somebody wrote it in a message.
     pub fn severity(self) -> Severity {
         match self {

@@ -11,14 +11,15 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Whether each sort of value is a leak where this conversation did not bring it in. A sort that
-    /// is not named is. `email = false` suits a bot that gives out addresses of its shop.
+    /// is not named is, except telephone numbers and the addresses of places and machines, which bots give
+    /// out all day: `phone = true` makes them leaks too. `email = false` suits a bot that gives out addresses of its shop.
     pub entities: BTreeMap<Entity, bool>,
 }
 
 impl Settings {
     /// Whether a value of this sort can be a leak.
     pub fn counts(&self, entity: Entity) -> bool {
-        self.entities.get(&entity).copied().unwrap_or(true)
+        self.entities.get(&entity).copied().unwrap_or(!entity.is_often_public())
     }
 }
 
@@ -31,6 +32,7 @@ mod tests {
         let settings: Settings =
             serde_json::from_str("{\"entities\": {\"email\": false}}").unwrap();
         assert!(!settings.counts(Entity::Email) && settings.counts(Entity::Card));
+        assert!(!settings.counts(Entity::Phone) && settings.counts(Entity::Iban));
         assert!(serde_json::from_str::<Settings>("{\"words\": []}").is_err());
     }
 }
