@@ -35,7 +35,12 @@ pub(crate) fn follows(text: &[u8], at: usize, class: impl Fn(u8) -> bool) -> boo
 /// Whether one of `words`, in lower case, stands in the `reach` bytes before `at` on the same line.
 pub(crate) fn names_before(text: &[u8], at: usize, reach: usize, words: &[&[u8]]) -> bool {
     let from = run_back(text, at, reach, |b| b != b'\n');
-    let window = text.get(from..at).unwrap_or_default().to_ascii_lowercase();
+    let window = text.get(from..at).unwrap_or_default();
+    // rows of numbers have no words between them
+    if !window.iter().any(|b| b.is_ascii_alphabetic() || *b >= 0x80) {
+        return false;
+    }
+    let window = window.to_ascii_lowercase();
     words.iter().any(|word| memchr::memmem::find(&window, word).is_some())
 }
 

@@ -91,7 +91,12 @@ fn from_letters(text: &[u8], from: usize) -> Option<Match> {
     if preceded(text, from, is_part) {
         return None;
     }
-    let mut number = Number { compact: Vec::new(), groups: Vec::new(), start: from, end: from };
+    let mut number = Number {
+        compact: Vec::with_capacity(LONGEST),
+        groups: Vec::with_capacity(10),
+        start: from,
+        end: from,
+    };
     let mut best = None;
     let mut at = from;
     loop {

@@ -67,7 +67,12 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<Match> {
 }
 
 fn read(text: &[u8], start: usize, open: bool) -> Option<Number> {
-    let mut number = Number { digits: Vec::new(), groups: Vec::new(), has_sign: open, end: start };
+    let mut number = Number {
+        digits: Vec::with_capacity(DIGITS.1),
+        groups: Vec::with_capacity(8),
+        has_sign: open,
+        end: start,
+    };
     let mut at = start;
     loop {
         let group = text.get(at..)?.iter().take(16).take_while(|b| b.is_ascii_digit()).count();

@@ -48,9 +48,8 @@ pub(crate) fn read(
     useless: &[Useless],
     room: &mut Room,
 ) -> Option<Canonical> {
-    let is_plain = useless.is_empty()
-        && is_nfkc_quick(text.chars()) == IsNormalized::Yes
-        && !text.chars().any(may_change);
+    let is_plain =
+        useless.is_empty() && is_nfkc_quick(text.chars()) == IsNormalized::Yes && !may_change(text);
     if is_plain {
         return None;
     }
@@ -72,10 +71,16 @@ pub(crate) fn read(
     Some(Canonical { view: view(place, reading, map), folded, piled, is_cut })
 }
 
-/// Whether a character that is in NFKC may still be folded or dropped.
-fn may_change(c: char) -> bool {
-    !c.is_ascii()
-        && (look_alike(c).is_some() || styled::letter(c).is_some() || marks::is_for_any_script(c))
+/// Whether a character of a text that is in NFKC may still be folded or dropped. Look-alikes of Latin letters
+/// are only folded beside such.
+fn may_change(text: &str) -> bool {
+    let has_latin = text.bytes().any(|b| b.is_ascii_alphabetic());
+    text.chars().any(|c| {
+        !c.is_ascii()
+            && (styled::letter(c).is_some()
+                || marks::is_for_any_script(c)
+                || has_latin && look_alike(c).is_some())
+    })
 }
 
 /// Most signs of running text whose other form is not worth a reading.

@@ -1,6 +1,5 @@
 //! Letters of other scripts that look like Latin ones, folded where a word is otherwise Latin.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::styled;
@@ -102,13 +101,16 @@ pub(crate) fn look_alike(c: char) -> Option<char> {
     if c.is_ascii() {
         return None;
     }
-    latin_look_alike(c).or_else(|| PROTOTYPES.get(&c).copied())
+    latin_look_alike(c).or_else(|| {
+        let at = PROTOTYPES.binary_search_by_key(&c, |(other, _)| *other).ok()?;
+        PROTOTYPES.get(at).map(|(_, latin)| *latin)
+    })
 }
 
-/// Every letter outside ASCII whose prototype in the confusables of UTS #39 is a letter of ASCII. Made once,
+/// In order, every letter outside ASCII whose prototype in the confusables of UTS #39 is a letter of ASCII. Made once,
 /// from the parts of Unicode that have such letters; those of the mathematical alphabets are NFKC's. Latin
 /// letters with marks, and those like the dotless i, are letters in their own right.
-static PROTOTYPES: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
+static PROTOTYPES: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
     let parts = [
         0x250..0x1E00,
         0x1F00..0x3000,

@@ -8,6 +8,8 @@ pub(crate) fn letter(c: char) -> Option<char> {
         '\u{1F150}'..='\u{1F169}' => from(0x1F150),
         '\u{1F170}'..='\u{1F189}' => from(0x1F170),
         _ if is_regional(c) => from(0x1F1E6),
+        // everyday letters need no search
+        '\0'..='\u{24F}' | '\u{2B0}'..='\u{1CFF}' | '\u{1E00}'..='\u{A71F}' | '\u{A800}'.. => None,
         _ => SMALL_CAPITALS.iter().find(|(small, _)| *small == c).map(|(_, letter)| *letter),
     }
 }
