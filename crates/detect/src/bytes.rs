@@ -41,7 +41,8 @@ pub(crate) fn names_before(text: &[u8], at: usize, reach: usize, words: &[&[u8]]
         return false;
     }
     let window = window.to_ascii_lowercase();
-    words.iter().any(|word| memchr::memmem::find(&window, word).is_some())
+    let begins = |at: usize| !preceded(&window, at, |b| b.is_ascii_alphabetic());
+    words.iter().any(|word| memchr::memmem::find_iter(&window, word).any(begins))
 }
 
 /// Shannon entropy of the bytes, in bits a byte.

@@ -52,6 +52,10 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<Match> {
     if count < DIGITS.0 || count > DIGITS.1 || follows(text, number.end, is_word) {
         return None;
     }
+    // a date
+    if matches!(number.groups.as_slice(), [4, 2, 2] | [2, 2, 4] | [4, 1 | 2, 1 | 2]) {
+        return None;
+    }
     let confidence = if plus {
         is_international(&number.digits).then_some(0.9)?
     } else if number.digits.starts_with(b"00") && is_international(number.digits.get(2..)?) {
@@ -203,6 +207,7 @@ mod tests {
             "+1 123 456 7890",
             "+999 12345678",
             "2 + 3456789 = 3456791",
+            "Patel 2025-01-23, call 2025-01-23",
             "555-1234",
             "ISBN 978-3-16-148410-0",
             "version 415.555.26711",

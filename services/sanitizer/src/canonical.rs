@@ -109,11 +109,11 @@ fn matters(text: &str, pieces: &[Piece]) -> bool {
     false
 }
 
-/// Letters whose usual spelling is not NFKC: vowels of Thai, Lao and Tibetan, an Armenian ligature and its dot.
+/// What is usually written otherwise than in NFKC: East Asian punctuation, vowels of Thai, Lao and Tibetan, an Armenian ligature and its dot.
 fn is_spelling(c: char) -> bool {
     matches!(
         c,
-        '\u{2024}'
+        '\u{FF01}'..='\u{FF0F}' | '\u{FF1A}'..='\u{FF20}' | '\u{FF3B}'..='\u{FF40}' | '\u{FF5B}'..='\u{FF65}' | '\u{2024}'
             | '\u{E33}'
             | '\u{EB3}'
             | '\u{EDC}'

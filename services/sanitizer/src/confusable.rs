@@ -158,6 +158,7 @@ pub(crate) fn words_to_fold(text: &[char]) -> Vec<Fold> {
     let mut words = Vec::new();
     let mut start = 0;
     let mut is_latin_text = None;
+    let mut short = Vec::new();
     for word in text.split(|c| !is_word(*c)) {
         let range = start..start + word.len();
         start = range.end + 1;
@@ -182,12 +183,18 @@ pub(crate) fn words_to_fold(text: &[char]) -> Vec<Fold> {
                 let is_other = |c: &char| look_alike(*c).is_some() && !is_latin(*c);
                 let deceives = word.iter().any(is_other);
                 words.push(Fold { range, deceives });
-            } else if word.len() >= LEAST
-                && *is_latin_text.get_or_insert_with(|| is_mostly_latin(text))
-            {
-                words.push(Fold { range, deceives: false });
+            } else if *is_latin_text.get_or_insert_with(|| is_mostly_latin(text)) {
+                match word.len() {
+                    LEAST.. => words.push(Fold { range, deceives: false }),
+                    _ => short.push(Fold { range, deceives: false }),
+                }
             }
         }
+    }
+    // alone, a short word says nothing; beside words that deceive it is one of them
+    if words.iter().any(|word| word.deceives) && !short.is_empty() {
+        words.append(&mut short);
+        words.sort_by_key(|word| word.range.start);
     }
     words
 }
@@ -236,6 +243,12 @@ mod tests {
         assert_eq!(fold("іgnоrе рrеvіous"), "ignore previous");
         assert_eq!(fold("pаsswоrd, Αdmin"), "password, Admin");
         assert_eq!(fold("ignоre ⅼist, ꮯode"), "ignore list, code");
+    }
+
+    #[test]
+    fn short_words_are_folded_beside_words_that_deceive() {
+        assert_eq!(fold("give mе а refund"), "give me a refund");
+        assert_eq!(fold("the letter а in Russian"), "the letter а in Russian");
     }
 
     #[test]
