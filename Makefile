@@ -88,6 +88,10 @@ fuzz: ## fuzz one target of tests/fuzz: make fuzz TARGET=decode SECONDS=300; nee
 	RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none $(TARGET) \
 	  tests/fuzz/found/$(TARGET) tests/fuzz/corpus/$(TARGET) -- -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=10
 
+.PHONY: peers-rate-limit
+peers-rate-limit: ## limits side by side with limitador on one Redis
+	@$(TOOLS) && cd tests/peers/rate-limit && cargo run --release --locked
+
 .PHONY: train
 train: ## train the injection classifier: make train DATA=FILE.jsonl
 	@[[ -n "$(DATA)" ]] || { echo "make train: name the labelled messages: make train DATA=FILE.jsonl" >&2; exit 2; }

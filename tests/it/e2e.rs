@@ -2,6 +2,7 @@
 
 mod doors;
 mod health;
+mod limits;
 mod orders;
 mod policies;
 mod review;

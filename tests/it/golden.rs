@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use portcullis_core::{
     ActionRecord, Answered, Ask, Body, Cause, Check, ContextItem, ContextKind, Coverage, Decision,
-    Direction, Edit, Effect, Entry, Finding, HeldCase, Interaction, Known, Learned, Masking,
-    Measures, Part, Place, PolicyStamp, Recorded, Report, Resolution, ResolutionRecord, Run,
-    Severity, Shadow, Size, Span, StageName, Status, SummaryRecord, Tone, ToneDirective, Verdict,
-    VerdictRecord, View, ViewKind,
+    Direction, Edit, Effect, Entry, Factors, Finding, HeldCase, Interaction, Known, Learned, Limit,
+    Masking, Measures, Part, Place, PolicyStamp, Recorded, Report, Resolution, ResolutionRecord,
+    Run, Severity, Shadow, Size, Span, StageName, Status, SummaryRecord, Tone, ToneDirective,
+    Verdict, VerdictRecord, View, ViewKind,
 };
 use portcullis_testkit::{ask as simple_ask, shop};
 use serde_json::json;
@@ -50,6 +50,15 @@ fn measures() -> Measures {
         polarity: Some(-0.75),
         remaining: Some(9),
         retry_after_s: Some(3),
+        limits: vec![Limit {
+            name: "speaker".into(),
+            quota: 20,
+            window_s: 20,
+            unit: "requests".into(),
+            remaining: 9,
+            reset_s: 11,
+        }],
+        replicas: Some(3),
     }
 }
 
@@ -80,6 +89,8 @@ pub(crate) fn ask() -> Ask {
             values: vec!["d1".into()],
             polarity: Some(-0.25),
             turns: 3,
+            api_key: Some("6b".into()),
+            factors: Factors { speaker: Some(0.5), ..Factors::default() },
         },
         ..simple_ask("")
     }

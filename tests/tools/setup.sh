@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Puts the servers and tools that tests and `make up` need into a cache outside the tree, by version and checksum.
 #
-# Usage: tests/tools/setup.sh [TOOL…]     (default: the two servers; `tests/tools/setup.sh help` lists all)
+# Usage: tests/tools/setup.sh [TOOL…]     (`tests/tools/setup.sh help` lists all)
+#   By default nats-server and redis-server, and redis-tls-server where it can be had (one test needs it).
 #   Standard output is nothing but `export NAME=PATH` lines, to be evaluated; progress and errors go to standard error:
 #     env=$(tests/tools/setup.sh) && eval "$env"
 #
@@ -267,6 +268,43 @@ redis_server() {
   echo "$server"
 }
 
+speaks_tls() { ldd "$1" 2>/dev/null | grep -q libssl || otool -L "$1" 2>/dev/null | grep -q libssl; }
+
+# A redis-server with TLS, which the pinned wheel's is not: the system's, else Debian's package and the libraries that it
+# needs, unpacked into the cache. apt checks their signatures.
+redis_tls_server() {
+  local server folder part architecture package
+  server=$(command -v redis-server || true)
+  if [[ -n $server ]] && at_least "$REDIS_MINIMUM" "$(redis_version "$server")" && speaks_tls "$server"; then
+    echo "$server"
+    return
+  fi
+  architecture=$(dpkg --print-architecture 2>/dev/null) || architecture=
+  folder=$cache/redis-tls-${architecture:-none}
+  if [[ ! -x $folder/redis-server ]]; then
+    [[ -n $architecture ]] && command -v apt-get >/dev/null ||
+      fail "a redis-server with TLS was not found" "install redis-server (Debian, Ubuntu: apt-get install redis-server;" \
+        "macOS: brew install redis), or set PORTCULLIS_REDIS_TLS_SERVER to its path"
+    note "getting a redis-server with TLS (Debian's packages)"
+    part=$(mktemp -d "$cache/.part.XXXXXX")
+    (cd "$part" && apt-get -qq download redis-tools libjemalloc2 liblzf1 libatomic1 libssl3 >/dev/null 2>&1) || {
+      rm -rf "$part"
+      fail "Debian's package redis-tools could not be had" "run apt-get update, or apt-get install redis-server"
+    }
+    for package in "$part"/*.deb; do dpkg-deb -x "$package" "$part/files"; done
+    # One program under several names: by this one it is the server.
+    mv "$part/files/usr/bin/redis-check-rdb" "$part/files/usr/bin/redis-server"
+    printf '#!/bin/sh\nhere=$(dirname "$0")\nlibraries=$(echo "$here"/usr/lib/*-linux-gnu*)\nLD_LIBRARY_PATH=$libraries exec "$here/usr/bin/redis-server" "$@"\n' \
+      >"$part/files/redis-server"
+    chmod +x "$part/files/redis-server"
+    publish "$part/files" "$folder"
+    rm -rf "$part"
+  fi
+  [[ -n $(redis_version "$folder/redis-server") ]] ||
+    fail "$folder/redis-server does not start on this machine" "install redis-server, $REDIS_MINIMUM or newer, with TLS"
+  echo "$folder/redis-server"
+}
+
 cargo_deny() {
   local folder=$cache/cargo-deny-$CARGO_DENY_VERSION part
   if [[ ! -x $folder/bin/cargo-deny ]]; then
@@ -298,8 +336,12 @@ cache=${PORTCULLIS_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/portcullis/tools}
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 
-(($# > 0)) || set -- nats-server redis-server
-readonly TOOLS='nats-server redis-server cargo-deny helm kubeconform helm-docs promtool jaeger kubernetes-schemas python-libraries'
+if (($# == 0)); then
+  set -- nats-server redis-server
+  tls=$(provide PORTCULLIS_REDIS_TLS_SERVER redis_tls_server) && printf '%s\n' "$tls" ||
+    note "without it the test of TLS to Redis fails"
+fi
+readonly TOOLS='nats-server redis-server redis-tls-server cargo-deny helm kubeconform helm-docs promtool jaeger kubernetes-schemas python-libraries'
 for tool in "$@"; do
   [[ " $TOOLS " == *" $tool "* ]] || fail "unknown tool $tool" "known: $TOOLS"
   function=${tool//-/_}

@@ -40,6 +40,7 @@ pub fn table(bots: &[BotId]) -> Vec<Rights> {
     // `portcullis` is every stage, ingress and audit in one process on the bus.
     let in_one = conducting(Rights::of("portcullis"))
         .consuming(subjects::JOURNAL, "audit")
+        .consuming(subjects::JOURNAL, "rate-limit")
         .publishes(["portcullis.v1.dead.audit"]);
     let mut table = vec![conducting(Rights::of("ingress")), in_one];
     table.extend(STAGES.iter().map(|stage| self::stage(stage)));

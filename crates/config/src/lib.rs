@@ -39,7 +39,7 @@ pub use sample::sample;
 pub use schema::schema;
 pub use secret::Secret;
 pub use sections::{
-    CommonConfig, HealthConfig, HttpConfig, LogFormat, NatsConfig, Nothing, RedisConfig,
-    StageConfig, TelemetryConfig,
+    CommonConfig, HealthConfig, HttpConfig, LogFormat, NatsConfig, Nothing, RedisConfig, RedisMode,
+    SentinelConfig, StageConfig, TelemetryConfig,
 };
 pub use server_url::ServerUrl;

@@ -42,23 +42,70 @@ impl Default for NatsConfig {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisConfig {
-    /// Address of the server: redis://host:6379, or redis://host:6379/2 for another database.
+    /// Address of the server: redis://host:6379, or redis://host:6379/2 for another database; with TLS
+    /// rediss://host:6380. For a cluster some of its nodes, for a master that Sentinels watch the Sentinels,
+    /// with commas between.
     pub url: ServerUrl,
+    /// What stands behind the address: single, cluster or sentinel.
+    pub mode: RedisMode,
     /// User name, where the server has users.
     pub user: Option<String>,
     /// Password.
     pub password: Option<Secret>,
+    /// File with the certificates of the authorities to trust with TLS, in PEM; the system's where absent.
+    pub ca_file: Option<PathBuf>,
+    /// File with this process's own certificate, in PEM, where the server asks for one.
+    pub cert_file: Option<PathBuf>,
+    /// File with the key of that certificate, in PEM.
+    pub key_file: Option<PathBuf>,
     /// How long a connection may take, in milliseconds.
     pub connect_timeout_ms: u64,
+    /// How long an answer may take, in milliseconds; after three that took longer the server is left alone
+    /// and tried once a second.
+    #[schemars(range(min = 1))]
+    pub response_timeout_ms: u64,
+    /// Of mode sentinel.
+    pub sentinel: SentinelConfig,
+}
+
+/// What stands behind an address of Redis.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RedisMode {
+    /// One server.
+    #[default]
+    Single,
+    /// A cluster. All that belongs to one bot lies in one of its slots.
+    Cluster,
+    /// A master that Sentinels watch and replace.
+    Sentinel,
+}
+
+/// How to find a master through Sentinels.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SentinelConfig {
+    /// The name under which the Sentinels know the master.
+    pub master: String,
+    /// User name at the Sentinels, where they have users.
+    pub user: Option<String>,
+    /// Password at the Sentinels, where they ask for one.
+    pub password: Option<Secret>,
 }
 
 impl Default for RedisConfig {
     fn default() -> Self {
         Self {
             url: default_url("redis://127.0.0.1:6379"),
+            mode: RedisMode::default(),
             user: None,
             password: None,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
             connect_timeout_ms: 2_000,
+            response_timeout_ms: 20,
+            sentinel: SentinelConfig::default(),
         }
     }
 }

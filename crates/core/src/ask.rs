@@ -16,7 +16,32 @@ pub struct Size {
     pub chars: usize,
 }
 
-/// What ingress knows of the conversation so far.
+/// By how much orders scale what a sender may send, by what each order is on; 1 changes nothing, 0.5 leaves
+/// half. Where several orders fit, the smallest counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Factors {
+    /// For the bot, or for every bot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub everybody: Option<f64>,
+    /// For the speaker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<f64>,
+    /// For the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<f64>,
+    /// For the network address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<f64>,
+}
+
+impl Factors {
+    /// Whether nothing is scaled.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What ingress knows of the conversation so far, and of who sends.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Known {
     /// Salt of this conversation for digests of values.
@@ -31,6 +56,12 @@ pub struct Known {
     /// Messages of the person so far.
     #[serde(default)]
     pub turns: u32,
+    /// Keyed hash of the API key that the message came with; for stages that read who it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<String>,
+    /// What orders say of this sender's limits; for stages that read who it is.
+    #[serde(default, skip_serializing_if = "Factors::is_empty")]
+    pub factors: Factors,
 }
 
 /// The time that is left for an answer. It travels as a relative number of milliseconds

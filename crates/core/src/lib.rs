@@ -20,7 +20,7 @@ mod text;
 mod verdict;
 mod view;
 
-pub use ask::{Ask, Budget, Known, Size};
+pub use ask::{Ask, Budget, Factors, Known, Size};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use finding::{Edit, Finding, Masking, Place, Severity, Span};
 pub use gap::{Cause, Effect, Gap};
@@ -31,7 +31,7 @@ pub use record::{
     VerdictRecord,
 };
 pub use report::{
-    Answered, Coverage, Learned, Measures, Part, Report, Shadow, Tone, ToneDirective,
+    Answered, Coverage, Learned, Limit, Measures, Part, Report, Shadow, Tone, ToneDirective,
 };
 pub use stage::{Stage, StageError};
 pub use text::Text;

@@ -71,6 +71,23 @@ pub struct Part {
     pub by: Option<Answered>,
 }
 
+/// One limit and where it stands, in the words of the `RateLimit` header fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Limit {
+    /// The rule's name.
+    pub name: String,
+    /// Units that may come in a `window_s`.
+    pub quota: u64,
+    /// Seconds in which the whole quota flows back.
+    pub window_s: u64,
+    /// What is counted: `requests`, `characters` or `tokens`.
+    pub unit: String,
+    /// Units left after this message.
+    pub remaining: u64,
+    /// Seconds until the whole quota is there again.
+    pub reset_s: u64,
+}
+
 /// Numbers that a stage measures; they stand in the receipt.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measures {
@@ -92,6 +109,12 @@ pub struct Measures {
     /// Seconds after which it is worth trying again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
+    /// Each limit that applied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
+    /// Where the limits were this process's share: of how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
 }
 
 /// What goes into the conversation's state.

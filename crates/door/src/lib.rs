@@ -2,6 +2,7 @@
 //! of which only the hashes are kept.
 
 pub mod auth;
+pub mod limits;
 mod problem;
 mod read;
 pub mod request;

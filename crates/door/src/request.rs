@@ -9,6 +9,7 @@ use portcullis_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::auth::KeyHash;
 use crate::problem::Problem;
 
 /// Items of third-party content with one message.
@@ -40,6 +41,9 @@ pub struct CheckRequest {
     pub context: Vec<ContextRequest>,
     /// For an answer: the id of the message that it answers.
     pub in_reply_to: Option<MessageId>,
+    /// The hash of the key that it came with: the door's to say, not the caller's.
+    #[serde(skip)]
+    pub api_key: Option<KeyHash>,
 }
 
 /// Text as received; never printed.

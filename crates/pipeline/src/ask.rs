@@ -56,7 +56,15 @@ impl Question {
                 views: given,
                 findings: sofar.findings.to_vec(),
                 settings: (*call.settings).clone(),
-                known: sofar.known.clone(),
+                known: if who {
+                    Known {
+                        api_key: sofar.identity.api_key.clone(),
+                        factors: sofar.identity.factors,
+                        ..sofar.known.clone()
+                    }
+                } else {
+                    sofar.known.clone()
+                },
                 budget,
             },
             views,

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use futures::future::{BoxFuture, join_all};
 use portcullis_bus::{CallError, Caller};
 use portcullis_core::{
-    Budget, Cause, Clock, ConversationId, Decision, Effect, Finding, Interaction, Known, Report,
-    Size, SpeakerId, StageName, Verdict,
+    Budget, Cause, Clock, ConversationId, Decision, Effect, Factors, Finding, Interaction, Known,
+    Report, Size, SpeakerId, StageName, Verdict,
 };
 use portcullis_policy::{Call, Mode, OnGap, Plan, Policy, StepName, judge};
 
@@ -29,6 +29,10 @@ pub struct Identity {
     pub speaker: Option<SpeakerId>,
     /// For the conversation.
     pub conversation: Option<ConversationId>,
+    /// For the API key that the message came with.
+    pub api_key: Option<String>,
+    /// What orders say of this sender's limits.
+    pub factors: Factors,
 }
 
 /// What is known of the conversation, loaded while the gate is asked; `Err` where its store is away.

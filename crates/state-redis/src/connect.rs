@@ -3,13 +3,43 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{ErrorKind, FromRedisValue, RedisError, ScriptInvocation};
+use portcullis_core::{Clock, SystemClock};
+use portcullis_state::Breaker;
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
+use crate::link::Link;
+use crate::script::{Invocation, Script};
+
+/// What stands behind an address.
+#[derive(Debug, Clone, Default)]
+pub enum Topology {
+    /// One server.
+    #[default]
+    Single,
+    /// A cluster; the address names one or more of its nodes.
+    Cluster,
+    /// A master that Sentinels watch; the address names the Sentinels.
+    Sentinel {
+        /// The master's name.
+        master: String,
+        /// User and password of the Sentinels, where they have some; the server's are in the address.
+        credentials: Option<(Option<String>, SecretString)>,
+    },
+}
+
+/// What TLS trusts and shows, in PEM; used where the address begins with `rediss`.
+#[derive(Clone, Default)]
+pub struct Tls {
+    /// Certificates of the authorities to trust; the system's where absent.
+    pub authorities: Option<Vec<u8>>,
+    /// Certificate and key of this client, where the server asks for them.
+    pub identity: Option<(Vec<u8>, Vec<u8>)>,
+}
+
 /// How a connection behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct RedisOptions {
     /// An operation that has no answer after this time has failed, whatever it waited for.
     pub response_timeout: Duration,
@@ -17,15 +47,21 @@ pub struct RedisOptions {
     pub connect_timeout: Duration,
     /// Operations at once. Past about 64, latency rises and throughput does not.
     pub in_flight: usize,
+    /// What stands behind the address.
+    pub topology: Topology,
+    /// What TLS trusts and shows.
+    pub tls: Tls,
 }
 
 impl Default for RedisOptions {
-    /// 100 ms for an answer, 1 s for a connection, 64 operations at once.
+    /// 20 ms for an answer, 1 s for a connection, 64 operations at once, one server.
     fn default() -> Self {
         Self {
-            response_timeout: Duration::from_millis(100),
+            response_timeout: Duration::from_millis(20),
             connect_timeout: Duration::from_secs(1),
             in_flight: 64,
+            topology: Topology::Single,
+            tls: Tls::default(),
         }
     }
 }
@@ -34,8 +70,13 @@ impl Default for RedisOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     /// The address is not of the form `redis://[user:password@]host[:port][/database]`.
-    #[error("redis address must be redis://[user:password@]host[:port][/database]")]
+    #[error(
+        "redis address must be redis://[user:password@]host[:port][/database], or rediss://… for TLS"
+    )]
     Address,
+    /// A certificate or key is not PEM, or does not fit.
+    #[error("certificates for redis cannot be used")]
+    Certificates,
 }
 
 /// The server is away, did not answer in time, or refused.
@@ -43,34 +84,29 @@ pub enum ConnectError {
 pub(crate) struct Away;
 
 /// One multiplexed connection that mends itself. Cloning shares it.
+///
+/// Three operations in a row without an answer open a breaker: then operations fail at once, and one a
+/// second is tried. A server that refuses at once costs nothing and opens none.
 #[derive(Clone)]
 pub struct Redis {
-    manager: ConnectionManager,
+    link: Link,
     seats: Arc<Semaphore>,
     response_timeout: Duration,
+    breaker: Arc<Breaker>,
 }
 
 /// Prepares a connection. It is made at the first operation and made again whenever it is lost: a
-/// process can start before its Redis.
+/// process can start before its Redis. Several addresses with commas between are nodes of one cluster, or
+/// Sentinels of one master. Must be called within a tokio runtime.
 ///
 /// # Errors
-/// [`ConnectError::Address`]; the address, which may hold a password, is not part of it.
-#[expect(clippy::disallowed_methods, reason = "the one place that connects to Redis")]
+/// [`ConnectError`]; the address, which may hold a password, is not part of it.
 pub fn connect(url: &SecretString, options: RedisOptions) -> Result<Redis, ConnectError> {
-    let client = redis::Client::open(url.expose_secret()).map_err(|_| ConnectError::Address)?;
-    // No tries of its own: a lost server fails each operation at once instead of after a timeout, and
-    // the next operation tries again.
-    let config = ConnectionManagerConfig::new()
-        .set_number_of_retries(0)
-        .set_connection_timeout(Some(options.connect_timeout))
-        .set_response_timeout(Some(options.response_timeout))
-        .set_pipeline_buffer_size(options.in_flight.max(1));
-    let manager = ConnectionManager::new_lazy_with_config(client, config)
-        .map_err(|_| ConnectError::Address)?;
     Ok(Redis {
-        manager,
+        link: Link::new(url.expose_secret(), &options)?,
         seats: Arc::new(Semaphore::new(options.in_flight.max(1))),
         response_timeout: options.response_timeout,
+        breaker: Arc::default(),
     })
 }
 
@@ -79,38 +115,63 @@ impl Redis {
     /// and whole only to a server that does not know it.
     pub(crate) async fn run<T: FromRedisValue>(
         &self,
-        script: &ScriptInvocation<'_>,
+        script: &Script,
+        invocation: &Invocation,
     ) -> Result<T, Away> {
-        let answer = tokio::time::timeout(self.response_timeout, self.try_twice(script)).await;
-        match answer {
-            Ok(Ok(value)) => Ok(value),
+        self.in_time(async {
+            let by_hash = script.by_hash(invocation);
+            match self.link.query(&by_hash).await {
+                Err(error) if is_unknown_script(&error) => {
+                    self.link.query(&script.whole(invocation)).await
+                }
+                answer => answer,
+            }
+        })
+        .await
+    }
+
+    /// Runs a command within the response timeout, waiting for a seat included.
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Away> {
+        self.in_time(self.link.query(command)).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        answer: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, Away> {
+        if !self.breaker.admits(SystemClock.instant()) {
+            return Err(Away);
+        }
+        let seated = async {
+            // The semaphore is never closed.
+            let closed = |_| RedisError::from((ErrorKind::Client, "no seat"));
+            let _seat = self.seats.acquire().await.map_err(closed)?;
+            answer.await
+        };
+        match tokio::time::timeout(self.response_timeout, seated).await {
+            Ok(Ok(value)) => {
+                self.breaker.succeeded();
+                Ok(value)
+            }
             Ok(Err(error)) => {
+                if error.is_timeout() {
+                    self.breaker.failed(SystemClock.instant());
+                } else {
+                    self.breaker.succeeded();
+                }
                 // The category alone: the server's own words could repeat a key.
                 tracing::debug!(category = error.category(), "redis operation failed");
                 Err(Away)
             }
             Err(_) => {
+                self.breaker.failed(SystemClock.instant());
                 tracing::debug!(category = "timeout", "redis operation failed");
                 Err(Away)
             }
         }
     }
+}
 
-    async fn try_twice<T: FromRedisValue>(
-        &self,
-        script: &ScriptInvocation<'_>,
-    ) -> Result<T, RedisError> {
-        // The semaphore is never closed.
-        let closed = |_| RedisError::from((ErrorKind::Client, "no seat"));
-        let _seat = self.seats.acquire().await.map_err(closed)?;
-        let mut connection = self.manager.clone();
-        match script.invoke_async(&mut connection).await {
-            // The last attempt to connect had failed and another has just begun. Nothing was sent, so
-            // trying again charges nobody twice.
-            Err(error) if error.is_connection_refusal() => {
-                script.invoke_async(&mut connection).await
-            }
-            answer => answer,
-        }
-    }
+fn is_unknown_script(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(redis::ServerErrorKind::NoScript)
 }

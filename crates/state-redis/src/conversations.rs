@@ -1,14 +1,13 @@
 //! Conversations on Redis, shared by all replicas.
 
+use crate::Redis;
+use crate::script::{Invocation, Script};
 use async_trait::async_trait;
 use portcullis_core::BotId;
 use portcullis_state::{
     ConversationState, ConversationUpdate, Conversations, ConversationsOptions, POLARITY_WEIGHT,
     StateError, fresh_salt,
 };
-use redis::{Script, ScriptInvocation};
-
-use crate::Redis;
 
 /// Salt, polarity or nothing, turns, values.
 type Row = (String, String, u32, Vec<String>);
@@ -38,7 +37,7 @@ impl RedisConversations {
         key: &str,
         update: Option<&ConversationUpdate>,
     ) -> Result<ConversationState, StateError> {
-        let mut call = self.update.prepare_invoke();
+        let mut call = Invocation::default();
         with_keys(&mut call, bot, key);
         let polarity = update.and_then(ConversationUpdate::clean_polarity);
         call.arg(fresh_salt())
@@ -51,11 +50,11 @@ impl RedisConversations {
         for digest in update.into_iter().flat_map(ConversationUpdate::digests) {
             call.arg(digest);
         }
-        self.redis.run(&call).await.map(state).map_err(|_| StateError::Away)
+        self.redis.run(&self.update, &call).await.map(state).map_err(|_| StateError::Away)
     }
 }
 
-fn with_keys(call: &mut ScriptInvocation<'_>, bot: &BotId, key: &str) {
+fn with_keys(call: &mut Invocation, bot: &BotId, key: &str) {
     call.key(format!("portcullis:{{{bot}}}:conversation:{key}"))
         .key(format!("portcullis:{{{bot}}}:values:{key}"));
 }
@@ -67,9 +66,10 @@ fn state((salt, polarity, turns, values): Row) -> ConversationState {
 #[async_trait]
 impl Conversations for RedisConversations {
     async fn load(&self, bot: &BotId, key: &str) -> Result<Option<ConversationState>, StateError> {
-        let mut call = self.load.prepare_invoke();
+        let mut call = Invocation::default();
         with_keys(&mut call, bot, key);
-        let row: Option<Row> = self.redis.run(&call).await.map_err(|_| StateError::Away)?;
+        let row: Option<Row> =
+            self.redis.run(&self.load, &call).await.map_err(|_| StateError::Away)?;
         Ok(row.map(state))
     }
 

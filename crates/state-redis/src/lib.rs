@@ -6,7 +6,11 @@
 mod connect;
 mod conversations;
 mod limiter;
+mod link;
+mod presence;
+mod script;
 
-pub use connect::{ConnectError, Redis, RedisOptions, connect};
+pub use connect::{ConnectError, Redis, RedisOptions, Tls, Topology, connect};
 pub use conversations::RedisConversations;
 pub use limiter::RedisLimiter;
+pub use presence::RedisPresence;

@@ -34,6 +34,7 @@ impl From<ConversationState> for Known {
             values: state.values,
             polarity: state.polarity,
             turns: state.turns,
+            ..Self::default()
         }
     }
 }

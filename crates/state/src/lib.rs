@@ -4,21 +4,27 @@
 //! `Limiter` and `Conversations` are ports; their forms in memory are here, their forms on Redis in
 //! `state-redis`. Both forms pass the same conformance tests, which live there.
 
+mod account;
+mod breaker;
 mod conversations;
-mod gcra;
 mod hex;
 mod limiter;
 mod memory_conversations;
 mod memory_limiter;
 pub mod rules;
 mod seal;
+mod terms;
 
+pub use breaker::Breaker;
 pub use conversations::{
     ConversationState, ConversationUpdate, Conversations, ConversationsOptions, POLARITY_WEIGHT,
     StateError, VALUE_BYTES, fresh_salt,
 };
-pub use gcra::{Charge, Standing, judge};
-pub use limiter::{LimitCheck, LimitError, LimitOutcome, LimitRule, Limiter};
+pub use limiter::{
+    Algorithm, Change, LimitCheck, LimitError, LimitOutcome, LimitRule, Limiter, PenaltyBox,
+    Presence, RuleOutcome, Settlement, Ticket,
+};
 pub use memory_conversations::MemoryConversations;
-pub use memory_limiter::MemoryLimiter;
+pub use memory_limiter::{ENTRIES, MemoryLimiter};
 pub use seal::{SealError, Sealer};
+pub use terms::{SLOTS, Standing, Terms, judge, multiplier};

@@ -20,6 +20,7 @@ mod nats;
 mod process;
 mod proxy;
 mod redis;
+mod redis_groups;
 mod wait;
 
 pub use build::{ask, entry, interaction, shop, verdict_entry};
@@ -28,4 +29,5 @@ pub use nats::{NatsOptions, NatsServer};
 pub use process::Process;
 pub use proxy::{Proxy, Weather};
 pub use redis::RedisServer;
+pub use redis_groups::{RedisCluster, RedisSentinels};
 pub use wait::eventually;

@@ -23,6 +23,10 @@ pub struct Config {
     /// The most bytes of text and context that any message may have, whatever its policy says. The NATS
     /// server's max_payload must hold six times as much.
     pub text_bytes: usize,
+    /// Instances of ingress that are assumed until Redis has told how many there are. While it is away each
+    /// admits its share of every limit.
+    #[schemars(range(min = 1))]
+    pub replicas: u32,
     /// How long work in flight may take after the signal to stop, in milliseconds.
     pub grace_ms: u64,
     /// Seals what is stored, and hashes the names of people: at least 16 bytes, better 64 random hex
@@ -42,7 +46,7 @@ pub struct Config {
     pub http: HttpConfig,
     /// How to reach NATS.
     pub nats: NatsConfig,
-    /// How to reach Redis, which remembers conversations.
+    /// How to reach Redis, which remembers conversations and how many instances there are.
     pub redis: RedisConfig,
     /// Where the process tells how it is: /livez, /readyz and /metrics.
     pub health: HealthConfig,
@@ -72,6 +76,7 @@ impl Default for Config {
         Self {
             seats: 256,
             text_bytes: 256 * 1024,
+            replicas: 1,
             grace_ms: 10_000,
             master_secret: None,
             previous_master_secret: None,

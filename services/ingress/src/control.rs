@@ -10,9 +10,14 @@ use arc_swap::ArcSwap;
 use futures::StreamExt;
 use jiff::Timestamp;
 use portcullis_bus::{Kv, KvError, KvEvent};
-use portcullis_core::{Action, BotId, Direction, Finding, Interaction, Severity, StageName};
+use portcullis_core::{
+    Action, BotId, Direction, Factors, Finding, Interaction, Severity, StageName,
+};
 use portcullis_state::Sealer;
 use serde::{Deserialize, Serialize};
+
+/// What an order `limit` leaves of a limit where it does not say.
+const LIMIT_FACTOR: f64 = 0.1;
 
 /// An order as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -178,6 +183,31 @@ impl Control {
         now: Timestamp,
     ) -> Vec<Finding> {
         self.findings_for(interaction, &[], sealer, now)
+    }
+
+    /// By how much orders scale the limits that this message is under.
+    pub fn factors(&self, interaction: &Interaction, sealer: &Sealer, now: Timestamp) -> Factors {
+        let orders = self.orders.load();
+        let mut factors = Factors::default();
+        if orders.by_scope.is_empty() {
+            return factors;
+        }
+        for (word, key) in scopes(interaction, &[], sealer) {
+            let place = match word {
+                "speaker" => &mut factors.speaker,
+                "conversation" => &mut factors.conversation,
+                "address" => &mut factors.address,
+                _ => &mut factors.everybody,
+            };
+            let fitting = orders.by_scope.get(&key).into_iter().flat_map(HashMap::values);
+            let limits = fitting
+                .filter(|order| order.action == Action::Limit)
+                .filter(|order| order.expires_at.is_none_or(|until| until > now))
+                // An order without a number was meant to slow somebody down.
+                .map(|order| order.factor.filter(|factor| *factor > 0.0).unwrap_or(LIMIT_FACTOR));
+            *place = limits.chain(*place).reduce(f64::min);
+        }
+        factors
     }
 
     /// The same, where names are known only as keyed hashes.

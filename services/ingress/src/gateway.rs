@@ -20,7 +20,7 @@ use crate::policies::Policies;
 use crate::recording::set_verdict;
 use crate::throttles::Throttles;
 use portcullis_door::Problem;
-use portcullis_door::auth::Access;
+use portcullis_door::auth::{Access, KeyHash};
 use portcullis_door::request::CheckRequest;
 
 /// Time for storing what a message taught, after its verdict was decided.
@@ -69,6 +69,8 @@ pub struct Admitted {
     policy: Arc<Policy>,
     /// Whether the id came with the request and may come again.
     repeatable: bool,
+    /// The hash of the API key that it came with.
+    api_key: Option<KeyHash>,
 }
 
 /// How a door treats a throttle.
@@ -111,10 +113,10 @@ impl Gateway {
     pub fn admit(&self, access: &Access, request: CheckRequest) -> Result<Admitted, Problem> {
         let bot = access.bot(request.bot.as_ref())?;
         let policy = self.parts.policies.pin(&bot)?;
-        let repeatable = request.id.is_some();
+        let (repeatable, api_key) = (request.id.is_some(), request.api_key.clone());
         let limit = policy.document().limits.total_bytes.min(self.text_bytes);
         let interaction = request.into_interaction(bot, self.parts.clock.now(), limit)?;
-        Ok(Admitted { interaction, policy, repeatable })
+        Ok(Admitted { interaction, policy, repeatable, api_key })
     }
 
     /// Checks a request: one verdict.
@@ -147,7 +149,7 @@ impl Gateway {
     }
 
     async fn decide(&self, admitted: Admitted, throttling: Throttling) -> Result<Verdict, Problem> {
-        let Admitted { interaction, policy, repeatable } = admitted;
+        let Admitted { interaction, policy, repeatable, api_key } = admitted;
         let since = self.parts.clock.instant();
         let (bot, direction) = (&interaction.bot, interaction.direction);
         let digest = repeatable.then(|| self.once.digest(&interaction));
@@ -163,7 +165,9 @@ impl Gateway {
                 Ok(Err(_)) | Err(_) => memory_gap = true,
             }
         }
-        let identity = self.identity(&interaction);
+        let mut identity = self.identity(&interaction);
+        identity.api_key = api_key
+            .map(|key| self.parts.sealer.keyed_hash(&context("api_key", bot), &String::from(key)));
         let mut outcome = self.run(&interaction, &identity, &policy, since).await;
         if memory_gap {
             outcome.verdict.receipt.push(store_gap());
@@ -277,7 +281,7 @@ impl Gateway {
 
     /// Keyed hashes in the place of names.
     fn identity(&self, interaction: &Interaction) -> Identity {
-        let sealer = &self.parts.sealer;
+        let Parts { sealer, control, clock, .. } = &*self.parts;
         let hash =
             |what: &str, name: &str| sealer.keyed_hash(&context(what, &interaction.bot), name);
         Identity {
@@ -289,6 +293,8 @@ impl Gateway {
                 .conversation
                 .as_ref()
                 .and_then(|name| ConversationId::parse(&hash("conversation", name.as_str())).ok()),
+            api_key: None,
+            factors: control.factors(interaction, sealer, clock.now()),
         }
     }
 
@@ -301,6 +307,12 @@ impl Gateway {
     /// Stores what a message taught. What was not let in teaches no values.
     async fn learn(&self, interaction: &Interaction, who: &Identity, outcome: &Outcome) {
         let Some(key) = &who.conversation else { return };
+        let store = outcome.verdict.check(&StageName::conversation());
+        if store.is_some_and(|check| check.status == Status::Gap) {
+            // It was away a moment ago: nobody waits for it twice.
+            metrics::counter!("portcullis_conversation_updates_lost_total").increment(1);
+            return;
+        }
         let mut learned = outcome.learned.clone();
         if !outcome.verdict.decision.forwards() {
             learned.values.clear();

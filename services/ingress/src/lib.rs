@@ -14,11 +14,10 @@ pub mod house;
 mod once;
 pub mod policies;
 mod recording;
-mod stand_in;
 pub mod start;
 mod throttles;
 
 pub use gateway::{Gateway, Parts, Throttling};
 pub use holding::{CheckState, Resolve};
 pub use portcullis_door::{Problem, auth, json, request};
-pub use stand_in::StandIn;
+pub use portcullis_host::{Replicas, StandIn};

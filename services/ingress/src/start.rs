@@ -10,7 +10,7 @@ use portcullis_core::{Clock, SystemClock};
 use portcullis_pipeline::{MaskHash, Pipeline};
 use portcullis_service::Kit;
 use portcullis_state::{Conversations, ConversationsOptions, Sealer};
-use portcullis_state_redis::RedisConversations;
+use portcullis_state_redis::{RedisConversations, RedisPresence};
 use tokio::net::TcpListener;
 
 use crate::config::Config;
@@ -20,8 +20,8 @@ use crate::doors::http::Door;
 use crate::gateway::{Gateway, Parts};
 use crate::house::{self, PolicySource};
 use crate::policies::{Policies, Strangers};
-use crate::stand_in::StandIn;
 use portcullis_door::auth::Keys;
+use portcullis_host::{Replicas, StandIn};
 
 /// How long a store on the bus may take for what is not in a message's own budget.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -41,8 +41,11 @@ pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
     let client = portcullis_host::nats(&config.nats, kit.name()).await?;
     bus.met();
     let redis = portcullis_host::redis(&config.redis)?;
+    let replicas = Replicas::assumed(config.replicas);
+    replicas.keep_counting(&kit, RedisPresence::new(redis.clone(), "ingress"));
     let conversations = RedisConversations::new(redis, ConversationsOptions::default());
     let ports = Ports {
+        replicas,
         caller: Arc::new(Remote::new(client.clone())),
         conversations: Arc::new(conversations),
         client: client.clone(),
@@ -65,6 +68,8 @@ pub struct Ports {
     pub client: Client,
     /// Seals and hashes.
     pub sealer: Arc<Sealer>,
+    /// How many instances of ingress there are.
+    pub replicas: Replicas,
 }
 
 /// A gateway with every port on the bus, and the house's work for it.
@@ -77,7 +82,7 @@ pub async fn on_the_bus(
     keys: &Keys,
     ports: Ports,
 ) -> anyhow::Result<Gateway> {
-    let Ports { caller, conversations, client, sealer } = ports;
+    let Ports { caller, conversations, client, sealer, replicas } = ports;
     let max_payload = client.server_info().max_payload;
     let text_bytes = doors::text_limit(max_payload).min(config.text_bytes);
     anyhow::ensure!(
@@ -114,7 +119,7 @@ pub async fn on_the_bus(
         .with_context(|| format!("spool.folder: {}", folder.display()))?;
     let control = Control::new();
     let gateway = Gateway::new(Parts {
-        pipeline: pipeline(caller, &sealer, &clock),
+        pipeline: pipeline_among(caller, &sealer, &clock, replicas),
         policies: policies.clone(),
         control: control.clone(),
         control_kv: control_kv.clone(),
@@ -131,12 +136,22 @@ pub async fn on_the_bus(
     Ok(gateway)
 }
 
-/// A pipeline that asks `caller`, with the stand-in of ingress.
+/// A pipeline that asks `caller`, with the stand-in of an ingress that is alone.
 pub fn pipeline(caller: Arc<dyn Caller>, sealer: &Arc<Sealer>, clock: &Arc<dyn Clock>) -> Pipeline {
+    pipeline_among(caller, sealer, clock, Replicas::default())
+}
+
+/// A pipeline that asks `caller`, with the stand-in of one among several instances of ingress.
+pub fn pipeline_among(
+    caller: Arc<dyn Caller>,
+    sealer: &Arc<Sealer>,
+    clock: &Arc<dyn Clock>,
+    replicas: Replicas,
+) -> Pipeline {
     let hashing = sealer.clone();
     let hash: Arc<MaskHash> =
         Arc::new(move |value| hashing.keyed_hash("mask", value).chars().take(12).collect());
-    Pipeline::new(caller, Arc::new(StandIn::new(clock.clone())), hash, clock.clone())
+    Pipeline::new(caller, Arc::new(StandIn::new(clock.clone(), replicas)), hash, clock.clone())
 }
 
 /// Opens the HTTP door, which also tells how the process is. Returns its address.

@@ -71,7 +71,7 @@ impl Engine {
         })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sealer = Arc::new(Sealer::ephemeral()?);
-        let stages = Arc::new(stages::local(None, &clock)?);
+        let stages = Arc::new(stages::local(stages::limiter(None, &clock), &clock)?);
         let options = ConversationsOptions::default();
         Ok(Self {
             gateway: Gateway::new(Parts {

@@ -23,10 +23,11 @@ use portcullis_ingress::control::Control;
 use portcullis_ingress::house::{self, PolicySource};
 use portcullis_ingress::policies::{Policies, Strangers};
 use portcullis_ingress::start::{self, Ports};
-use portcullis_ingress::{Gateway, Parts};
+use portcullis_ingress::{Gateway, Parts, Replicas};
+use portcullis_rate_limit::Settler;
 use portcullis_service::Kit;
 use portcullis_state::{Conversations, ConversationsOptions, MemoryConversations, Sealer};
-use portcullis_state_redis::RedisConversations;
+use portcullis_state_redis::{RedisConversations, RedisPresence};
 
 use crate::{cli, out};
 
@@ -121,20 +122,25 @@ async fn start(kit: Kit, config: Config, args: &cli::Up) -> anyhow::Result<()> {
         None => None,
     };
     let warm = kit.health().condition("warm-up");
-    let caller = Arc::new(stages::local(redis.clone(), &clock)?);
+    let limiter = stages::limiter(redis.clone(), &clock);
+    let caller = Arc::new(stages::local(limiter.clone(), &clock)?);
     stages::warm_up(&caller).await?;
     warm.met();
     let options = ConversationsOptions::default();
-    let conversations: Arc<dyn Conversations> = match redis {
+    let conversations: Arc<dyn Conversations> = match redis.clone() {
         Some(redis) => Arc::new(RedisConversations::new(redis, options)),
         None => Arc::new(MemoryConversations::new(clock.clone(), options)),
     };
     let ledger = open_ledger(&args.data).await?;
+    let replicas = Replicas::assumed(config.replicas);
+    if let Some(redis) = redis {
+        replicas.keep_counting(&kit, RedisPresence::new(redis, "ingress"));
+    }
     let gateway = if args.nats.is_some() {
         let bus = kit.health().condition("bus");
         let client = portcullis_host::nats(&config.nats, kit.name()).await?;
         bus.met();
-        let ports = Ports { caller, conversations, client: client.clone(), sealer };
+        let ports = Ports { caller, conversations, client: client.clone(), sealer, replicas };
         let gateway = start::on_the_bus(&kit, &config, &keys, ports)
             .await
             .context("the bus is not set up; run 'portcullis admin init --nats URL' first")?;
@@ -143,11 +149,16 @@ async fn start(kit: Kit, config: Config, args: &cli::Up) -> anyhow::Result<()> {
         let auditor = Auditor::new(journal, ledger, dead, AuditorOptions::default());
         let shutdown = kit.shutdown().clone();
         kit.tasks().vital("auditor", async move { Ok(auditor.run(shutdown).await?) });
+        let settler = Settler::new(portcullis_host::journal(&client), limiter);
+        kit.tasks().spawn("settler", settler.run(kit.shutdown().clone()));
         start::open_nats(&kit, &config, gateway.clone(), client.clone()).await?;
         portcullis_host::close_at_the_end(&kit, client);
         gateway
     } else {
-        alone(&kit, &config, &keys, Own { caller, conversations, ledger, sealer, clock })?
+        let record = Arc::new(LedgerJournal::new(ledger.clone()));
+        let settler = Settler::new(record, limiter);
+        kit.tasks().spawn("settler", settler.run(kit.shutdown().clone()));
+        alone(&kit, &config, &keys, Own { caller, conversations, ledger, sealer, clock, replicas })?
     };
     let address = start::open_http(&kit, &config, keys, gateway).await?;
     if !args.quiet {
@@ -172,11 +183,12 @@ struct Own {
     ledger: Arc<Ledger>,
     sealer: Arc<Sealer>,
     clock: Arc<dyn Clock>,
+    replicas: Replicas,
 }
 
 /// A gateway with everything in this process: the ledger is the journal, the rest is memory.
 fn alone(kit: &Kit, config: &Config, keys: &Keys, own: Own) -> anyhow::Result<Gateway> {
-    let Own { caller, conversations, ledger, sealer, clock } = own;
+    let Own { caller, conversations, ledger, sealer, clock, replicas } = own;
     let policies = Policies::new(Strangers::Refused).knowing(keys.bots());
     let source = match &config.policies {
         Some(folder) => {
@@ -193,7 +205,7 @@ fn alone(kit: &Kit, config: &Config, keys: &Keys, own: Own) -> anyhow::Result<Ga
     let control = Control::new();
     let control_kv: Arc<dyn Kv> = Arc::new(MemoryKv::new(1));
     let gateway = Gateway::new(Parts {
-        pipeline: start::pipeline(caller, &sealer, &clock),
+        pipeline: start::pipeline_among(caller, &sealer, &clock, replicas),
         policies: policies.clone(),
         control: control.clone(),
         control_kv: control_kv.clone(),

@@ -1,6 +1,6 @@
 //! The gate: limits how much a speaker, an address, a conversation or a whole bot may send.
 
-mod breaker;
+mod settler;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portcullis_core::{Ask, Clock, Report, Stage, StageError, StageName, SystemClock};
 use portcullis_state::rules::Charges;
-use portcullis_state::{LimitCheck, LimitOutcome, Limiter};
+use portcullis_state::{Breaker, LimitCheck, LimitOutcome, Limiter};
 
-use breaker::Breaker;
-pub use portcullis_state::rules::{Key, Per, Rule, Settings, Unit};
+pub use portcullis_state::rules::{
+    Algorithm, Costs, Key, Keys, Penalty, Per, Rule, Settings, Unit,
+};
+pub use settler::{READER, Settler};
 
 /// The longest that a message waits for the limiter.
 const PATIENCE: Duration = Duration::from_millis(20);

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use portcullis_core::{
-    Ask, Budget, Interaction, Known, ManualClock, MessageId, Report, Severity, Size, Stage,
+    Ask, BotId, Budget, Interaction, Known, ManualClock, MessageId, Report, Severity, Size, Stage,
     StageError,
 };
 use portcullis_rate_limit::RateLimit;
-use portcullis_state::{LimitCheck, LimitError, LimitOutcome, Limiter, MemoryLimiter, judge};
+use portcullis_state::{
+    LimitCheck, LimitError, LimitOutcome, Limiter, MemoryLimiter, Settlement, judge,
+};
 use serde_json::{Value, json};
 
 fn ask(settings: Value) -> Ask {
@@ -126,7 +128,7 @@ async fn characters_are_counted_as_received() {
     assert_eq!(stage.check(&ask).await.unwrap().measures.remaining, Some(0));
     ask.size.chars = 101;
     let report = stage.check(&ask).await.unwrap();
-    assert_eq!(report.findings[0].detail.as_deref(), Some("rule r: larger than its burst"));
+    assert_eq!(report.findings[0].detail.as_deref(), Some("rule r: larger than its limit"));
     assert_eq!(report.measures.retry_after_s, None);
 }
 
@@ -162,6 +164,14 @@ impl Limiter for Witness {
         self.0.lock().unwrap().extend(check.rules.iter().map(|rule| rule.key.clone()));
         Ok(judge(&[], &[]))
     }
+
+    async fn ticket(&self, _: &BotId, _: &str) -> Result<Option<String>, LimitError> {
+        Ok(None)
+    }
+
+    async fn settle(&self, _: &Settlement) -> Result<bool, LimitError> {
+        Ok(false)
+    }
 }
 
 #[tokio::test]
@@ -195,6 +205,14 @@ impl Limiter for Faulty {
             AWAY => Err(LimitError::Away),
             _ => std::future::pending().await,
         }
+    }
+
+    async fn ticket(&self, _: &BotId, _: &str) -> Result<Option<String>, LimitError> {
+        Ok(None)
+    }
+
+    async fn settle(&self, _: &Settlement) -> Result<bool, LimitError> {
+        Ok(false)
     }
 }
 

@@ -75,6 +75,8 @@ impl City {
                 set("PORTCULLIS__HTTP__LISTEN", "127.0.0.1:0".into());
                 set("PORTCULLIS__MASTER_SECRET", MASTER_SECRET.into());
                 set("PORTCULLIS__REDIS__URL", self.redis.url());
+                // Wide for a busy test machine.
+                set("PORTCULLIS__REDIS__RESPONSE_TIMEOUT_MS", "100".into());
                 let spool = folder.join(format!("{name}-spool"));
                 set("PORTCULLIS__SPOOL__FOLDER", spool.display().to_string());
             }

@@ -20,9 +20,9 @@ fn ask() -> LimitCheck {
         rate: 1,
         period: Duration::from_secs(3_600),
         burst: 1,
-        cost: 1,
+        ..LimitRule::default()
     };
-    LimitCheck { bot: BotId::fallback(), rules: vec![rule] }
+    LimitCheck { bot: BotId::fallback(), rules: vec![rule], ticket: None }
 }
 
 #[tokio::test]

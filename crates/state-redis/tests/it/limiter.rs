@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis_core::{BotId, SystemClock};
-use portcullis_state::{LimitCheck, LimitRule, Limiter, MemoryLimiter};
+use portcullis_state::{Algorithm, LimitCheck, LimitRule, Limiter, MemoryLimiter};
 use portcullis_state_redis::RedisLimiter;
 use portcullis_testkit::RedisServer;
 
@@ -13,11 +13,11 @@ use crate::connected;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn rule(key: &str, rate: u32, period: Duration, burst: u32, cost: u32) -> LimitRule {
-    LimitRule { key: key.into(), rate, period, burst, cost }
+    LimitRule { key: key.into(), rate, period, burst, cost, ..LimitRule::default() }
 }
 
 fn check(bot: &str, rules: Vec<LimitRule>) -> LimitCheck {
-    LimitCheck { bot: BotId::parse(bot).unwrap(), rules }
+    LimitCheck { bot: BotId::parse(bot).unwrap(), rules, ticket: None }
 }
 
 async fn on_both<F: Future>(test: impl Fn(Arc<dyn Limiter>) -> F) {
@@ -94,9 +94,41 @@ async fn many_at_once_share_one_limit() {
         let ask = check("b", vec![rule("k", 20, Duration::from_secs(1), 50, 1)]);
         let begun = Instant::now();
         let answers = futures::future::join_all((0..400).map(|_| limiter.check(&ask))).await;
-        let admitted = answers.into_iter().filter(|answer| answer.unwrap().allowed).count();
+        let admitted =
+            answers.into_iter().filter(|answer| answer.as_ref().unwrap().allowed).count();
         let most = 50.0 + 20.0 * begun.elapsed().as_secs_f64();
         assert!(admitted >= 50 && admitted as f64 <= most, "{admitted} of at most {most}");
     })
     .await;
+}
+
+/// 64 clients over 4 replicas, each with a connection of its own: the limit and at most one more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_clients_over_four_replicas_never_get_more_than_the_limit() {
+    let server = RedisServer::start().await;
+    for algorithm in [Algorithm::Gcra, Algorithm::Window] {
+        let limit = LimitRule { algorithm, ..rule("k", 500, HOUR, 500, 1) };
+        // A second limit that is never reached must not change what the first admits.
+        let wide = LimitRule { algorithm, ..rule("wide", 1_000_000, HOUR, 1_000_000, 1) };
+        let bot = if algorithm == Algorithm::Gcra { "gcra" } else { "window" };
+        let ask = check(bot, vec![limit, wide]);
+        let replicas: Vec<Arc<RedisLimiter>> =
+            (0..4).map(|_| Arc::new(RedisLimiter::new(connected::to(&server)))).collect();
+        let begun = Instant::now();
+        let mut clients = tokio::task::JoinSet::new();
+        for client in 0..64_usize {
+            let (limiter, ask) = (replicas[client % 4].clone(), ask.clone());
+            clients.spawn(async move {
+                let mut admitted = 0;
+                for _ in 0..32 {
+                    admitted += usize::from(limiter.check(&ask).await.unwrap().allowed);
+                }
+                admitted
+            });
+        }
+        let admitted: usize = clients.join_all().await.into_iter().sum();
+        // What flows back meanwhile at 500 an hour: one in 7.2 s.
+        let most = 501 + usize::try_from(begun.elapsed().as_secs() / 7).unwrap();
+        assert!((500..=most).contains(&admitted), "{admitted} of {most}, {algorithm:?}");
+    }
 }

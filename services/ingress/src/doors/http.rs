@@ -178,11 +178,12 @@ fn seat(door: &Door) -> Result<portcullis_service::Seat, Problem> {
 
 async fn check(
     State(door): State<Door>,
-    Caller(access): Caller,
+    Caller(access, api_key): Caller,
     IdempotencyKey(key): IdempotencyKey,
     Strict(mut request): Strict<CheckRequest>,
 ) -> Result<Answer, Problem> {
     let _seat = seat(&door)?;
+    request.api_key = api_key;
     if let Some(key) = key {
         let key = MessageId::parse(&key)
             .map_err(|error| Problem::invalid(error.to_string()).field("Idempotency-Key"))?;
@@ -211,7 +212,7 @@ struct BatchAnswer {
 
 async fn check_batch(
     State(door): State<Door>,
-    Caller(access): Caller,
+    Caller(access, api_key): Caller,
     Strict(batch): Strict<BatchRequest>,
 ) -> Result<Json<BatchAnswer>, Problem> {
     let count = batch.items.len();
@@ -221,7 +222,8 @@ async fn check_batch(
     }
     let _seat = seat(&door)?;
     let items = futures::stream::iter(batch.items)
-        .map(|request| {
+        .map(|mut request| {
+            request.api_key.clone_from(&api_key);
             let (gateway, access) = (door.gateway.clone(), access.clone());
             async move {
                 match gateway.check(&access, request, Throttling::AskAgain).await {
@@ -238,7 +240,7 @@ async fn check_batch(
 
 async fn look_up(
     State(door): State<Door>,
-    Caller(access): Caller,
+    Caller(access, _): Caller,
     named: Named,
 ) -> Result<Json<CheckState>, Problem> {
     let bot = access.bot(named.bot.as_ref())?;
@@ -247,7 +249,7 @@ async fn look_up(
 
 async fn command(
     State(door): State<Door>,
-    Caller(access): Caller,
+    Caller(access, _): Caller,
     Strict(command): Strict<Command>,
 ) -> Result<Json<Done>, Problem> {
     access.operator()?;

@@ -5,15 +5,15 @@ use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use portcullis_core::{BotId, Decision, MessageId, StageName, Verdict};
+use portcullis_core::{BotId, MessageId, Verdict};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::http::Door;
-use portcullis_door::auth::Access;
+use portcullis_door::auth::{Access, KeyHash};
 use portcullis_door::{Problem, json};
 
 /// A JSON body, read strictly and within the door's limit.
@@ -39,8 +39,8 @@ impl<T: DeserializeOwned> FromRequest<Door> for Strict<T> {
     }
 }
 
-/// Who asks, by the key in the headers.
-pub(super) struct Caller(pub(super) Access);
+/// Who asks, by the key in the headers; and that key's hash, where one was asked for.
+pub(super) struct Caller(pub(super) Access, pub(super) Option<KeyHash>);
 
 impl aide::OperationInput for Caller {}
 
@@ -48,7 +48,9 @@ impl FromRequestParts<Door> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
-        door.keys.identify(key(&parts.headers)?).map(Self)
+        let key = key(&parts.headers)?;
+        let access = door.keys.identify(key)?;
+        Ok(Self(access, key.filter(|_| !door.keys.is_empty()).map(KeyHash::of)))
     }
 }
 
@@ -146,20 +148,13 @@ impl JsonSchema for Answer {
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let verdict = self.0;
-        let remaining =
-            verdict.check(&StageName::rate_limit()).and_then(|check| check.measures.remaining);
-        let retry_after = verdict.retry_after_s.filter(|_| verdict.decision == Decision::Throttle);
+        let told = portcullis_door::limits::headers(&verdict);
         let mut response = Json(verdict).into_response();
-        let headers = response.headers_mut();
-        if let Some(seconds) = retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        // draft-ietf-httpapi-ratelimit-headers: what is left of the tightest limit, and until when.
-        if let Some(remaining) = remaining {
-            let until = retry_after.map(|seconds| format!(";t={seconds}")).unwrap_or_default();
-            let value = format!("\"default\";r={remaining}{until}");
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert("ratelimit", value);
+        for (name, value) in told {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value))
+            {
+                response.headers_mut().insert(name, value);
             }
         }
         response

@@ -45,6 +45,9 @@ pub async fn serve_bots(
                     if let Some(seconds) = verdict.retry_after_s {
                         reply.headers.insert(RETRY_HEADER, seconds.to_string());
                     }
+                    for (name, value) in portcullis_door::limits::headers(&verdict) {
+                        reply.headers.insert(name, value);
+                    }
                     reply
                 }
                 Err(problem) => refusal(&problem),

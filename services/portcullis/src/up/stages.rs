@@ -17,15 +17,19 @@ use portcullis_state_redis::{Redis, RedisLimiter};
 /// busy where everything is in one process.
 const SEATS: usize = 1024;
 
-/// Every stage, counting in Redis where there is one.
+/// Limits in Redis where there is one, else in memory.
+pub(crate) fn limiter(redis: Option<Redis>, clock: &Arc<dyn Clock>) -> Arc<dyn Limiter> {
+    match redis {
+        Some(redis) => Arc::new(RedisLimiter::new(redis)),
+        None => Arc::new(MemoryLimiter::new(clock.clone(), MemoryLimiter::CAPACITY)),
+    }
+}
+
+/// Every stage, counting in `limiter`.
 ///
 /// # Errors
 /// Where the classifier's model cannot be loaded.
-pub(crate) fn local(redis: Option<Redis>, clock: &Arc<dyn Clock>) -> anyhow::Result<Local> {
-    let limiter: Arc<dyn Limiter> = match redis {
-        Some(redis) => Arc::new(RedisLimiter::new(redis)),
-        None => Arc::new(MemoryLimiter::new(clock.clone(), MemoryLimiter::CAPACITY)),
-    };
+pub(crate) fn local(limiter: Arc<dyn Limiter>, clock: &Arc<dyn Clock>) -> anyhow::Result<Local> {
     Ok(Local::new()
         .with(Arc::new(RateLimit::new(limiter, None).with_clock(clock.clone())), SEATS)
         .with(Arc::new(Sanitizer), SEATS)

@@ -18,11 +18,11 @@ struct State {
 /// Closed until three failures in a row; then open, with one request let through each second. A
 /// success closes it.
 #[derive(Default)]
-pub(crate) struct Breaker(Mutex<State>);
+pub struct Breaker(Mutex<State>);
 
 impl Breaker {
     /// Whether this request may go to the dependency.
-    pub(crate) fn admits(&self, now: Instant) -> bool {
+    pub fn admits(&self, now: Instant) -> bool {
         let mut state = self.lock();
         match state.probe_at {
             None => true,
@@ -35,11 +35,13 @@ impl Breaker {
         }
     }
 
-    pub(crate) fn succeeded(&self) {
+    /// The dependency answered.
+    pub fn succeeded(&self) {
         *self.lock() = State::default();
     }
 
-    pub(crate) fn failed(&self, now: Instant) {
+    /// The dependency did not answer.
+    pub fn failed(&self, now: Instant) {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
         if state.failures >= FAILURES {

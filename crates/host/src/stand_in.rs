@@ -1,5 +1,5 @@
 //! The coarse limiter inside ingress: stands in for the stage rate-limit where that is missing. It counts
-//! what this process sees, by the same rules.
+//! what this process sees, by the same rules, and admits this replica's share of each limit.
 
 use std::sync::Arc;
 
@@ -9,13 +9,18 @@ use portcullis_core::{Ask, Clock, Report, StageName};
 use portcullis_state::rules::Charges;
 use portcullis_state::{Limiter, MemoryLimiter};
 
+use crate::replicas::Replicas;
+
 /// Answers for the stage rate-limit, and for no other.
-pub struct StandIn(MemoryLimiter);
+pub struct StandIn {
+    limiter: MemoryLimiter,
+    replicas: Replicas,
+}
 
 impl StandIn {
     /// Nothing counted yet.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self(MemoryLimiter::new(clock, MemoryLimiter::CAPACITY))
+    pub fn new(clock: Arc<dyn Clock>, replicas: Replicas) -> Self {
+        Self { limiter: MemoryLimiter::new(clock, MemoryLimiter::CAPACITY), replicas }
     }
 }
 
@@ -25,9 +30,11 @@ impl Caller for StandIn {
         if *stage != StageName::rate_limit() {
             return Err(CallError::Absent);
         }
-        let charges = Charges::of(ask)?;
+        let charges = Charges::share(ask, self.replicas.seen())?;
         let outcome = match charges.check() {
-            Some(check) => Some(self.0.check(check).await.map_err(|_| CallError::Dependency)?),
+            Some(check) => {
+                Some(self.limiter.check(check).await.map_err(|_| CallError::Dependency)?)
+            }
             None => None,
         };
         Ok(charges.report(outcome.as_ref(), Some("local")))
