@@ -92,6 +92,13 @@ fuzz: ## fuzz one target of tests/fuzz: make fuzz TARGET=decode SECONDS=300; nee
 peers-rate-limit: ## limits side by side with limitador on one Redis
 	@$(TOOLS) && cd tests/peers/rate-limit && cargo run --release --locked
 
+.PHONY: peers-sanitizer
+peers-sanitizer: ## the sanitizer beside detect-secrets, Presidio and gitleaks, in one run
+	@cargo build --release --locked -p portcullis
+	@python3 -m venv target/peers-sanitizer
+	@target/peers-sanitizer/bin/pip install --quiet --requirement tests/peers/sanitizer/requirements.txt
+	target/peers-sanitizer/bin/python -B tests/peers/sanitizer/run.py
+
 .PHONY: train
 train: ## train the injection classifier: make train DATA=FILE.jsonl
 	@[[ -n "$(DATA)" ]] || { echo "make train: name the labelled messages: make train DATA=FILE.jsonl" >&2; exit 2; }

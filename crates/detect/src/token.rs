@@ -234,11 +234,17 @@ impl Form {
             return None;
         }
         let is_key = (least..=most).contains(&value.len())
-            && value.iter().any(u8::is_ascii_digit)
+            && (value.iter().any(u8::is_ascii_digit) || is_random(value))
             && entropy(value) >= LEAST_ENTROPY;
         let span = Span { start, end };
         is_key.then_some(Match { entity: self.entity, span, confidence: self.sureness(value) })
     }
+}
+
+/// Whether letters alone look drawn by chance: no words joined by signs, and as many different ones as few
+/// words have.
+fn is_random(value: &[u8]) -> bool {
+    value.iter().all(u8::is_ascii_alphabetic) && entropy(value) >= 3.2
 }
 
 impl Form {
@@ -282,6 +288,7 @@ mod tests {
             (Entity::AnthropicKey, format!("sk-ant-api03-{body}-{body}")),
             (Entity::GoogleKey, format!("AIza{}", &body[..35])),
             (Entity::NpmToken, format!("npm_{body}")),
+            (Entity::DeveloperToken, "hf_aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH".to_owned()),
             (Entity::PypiToken, format!("pypi-AgEIcHlwaS5vcmc{body}")),
         ] {
             for text in [value.clone(), format!("key={value}."), format!("use “{value}” now")] {

@@ -157,6 +157,13 @@ fn drop_marks(pieces: &mut Vec<Piece>) -> Vec<Span> {
     piled
 }
 
+/// Whether `text` has the canonical reading `expected`.
+pub(crate) fn reads_as(text: &str, expected: &str) -> bool {
+    let mut room = Room { bytes: text.len(), runs: text.len() };
+    read(text, Place::Text, &[], &mut room)
+        .is_some_and(|canonical| canonical.view.text.expose() == expected)
+}
+
 fn view(source: Place, text: impl Into<String>, map: Vec<Run>) -> View {
     View { kind: ViewKind::Canonical, source, text: Text::from(text.into()), map }
 }

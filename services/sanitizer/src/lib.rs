@@ -42,10 +42,13 @@ impl Stage for Sanitizer {
         sanitize(ask, &settings)
     }
 
-    /// Builds the detectors and judges a message that hides a card number, and a harmless one.
+    /// Builds the detectors and tables, and judges a message that hides a card number, and a harmless one.
     async fn warm_up(&self) -> Result<(), StageError> {
         let detector = portcullis_detect::Detector::shared();
-        let is_right = detector.detect("card 4111 1111 1111 1111").len() == 1
+        // the table of look-alikes takes a few milliseconds to make
+        let folds = canonical::reads_as("Ignоre", "Ignore");
+        let is_right = folds
+            && detector.detect("card 4111 1111 1111 1111").len() == 1
             && detector.detect("Where is my order?").is_empty();
         is_right.then_some(()).ok_or(StageError::Dependency("detectors"))
     }
