@@ -85,6 +85,10 @@ pub struct Limits {
     pub bytes: usize,
     /// Unicode scalar values.
     pub chars: usize,
+    /// Tokens of a language model, estimated: one for every four letters or digits of ASCII in a word, for every
+    /// two letters of other alphabets, and for every other character that is no white space. Tokenizers
+    /// differ by a quarter either way on prose.
+    pub tokens: usize,
     /// Lines.
     pub lines: usize,
     /// How often one character may stand in a row.
@@ -99,6 +103,7 @@ impl Default for Limits {
         Self {
             bytes: 256 * 1024,
             chars: 256 * 1024,
+            tokens: 128 * 1024,
             lines: 16 * 1024,
             repeated: 1024,
             control_share: 0.1,

@@ -19,6 +19,9 @@ pub(crate) fn check(text: &str, place: Place, limits: &Limits, findings: &mut Ve
     if shape.chars > limits.chars {
         passed("limit.chars", Severity::High, None);
     }
+    if shape.tokens > limits.tokens {
+        passed("limit.tokens", Severity::High, None);
+    }
     if shape.lines > limits.lines {
         passed("limit.lines", Severity::Medium, None);
     }
@@ -34,6 +37,7 @@ pub(crate) fn check(text: &str, place: Place, limits: &Limits, findings: &mut Ve
 /// What one pass over a text counts.
 struct Shape {
     chars: usize,
+    tokens: usize,
     lines: usize,
     non_text: usize,
     /// Length of the longest row of one character, and where it is.
@@ -45,14 +49,28 @@ impl Shape {
     fn of(text: &str) -> Self {
         let mut shape = Self {
             chars: 0,
+            tokens: 0,
             lines: usize::from(!text.is_empty()),
             non_text: 0,
             repeated: 0,
             repetition: Span { start: 0, end: 0 },
         };
         let (mut row, mut row_start, mut last) = (0, 0, '\0');
+        // letters of the word so far
+        let mut word = 0_usize;
         for (at, c) in text.char_indices() {
             shape.chars += 1;
+            let per_token = match c {
+                _ if c.is_ascii_alphanumeric() => 4,
+                '\u{80}'..='\u{2E7F}' if c.is_alphabetic() => 2,
+                _ => 1,
+            };
+            if c.is_whitespace() {
+                word = 0;
+            } else {
+                shape.tokens += usize::from(word.is_multiple_of(per_token));
+                word = if per_token == 1 { 0 } else { word + 1 };
+            }
             shape.lines += usize::from(c == '\n');
             shape.non_text += usize::from(is_no_text(c));
             if row > 0 && c == last {
@@ -92,14 +110,31 @@ mod tests {
 
     #[test]
     fn each_limit_is_passed_by_one_too_many() {
-        let limits = Limits { bytes: 40, chars: 30, lines: 2, repeated: 5, control_share: 0.1 };
+        let limits =
+            Limits { bytes: 40, chars: 30, tokens: 12, lines: 2, repeated: 5, control_share: 0.1 };
         assert_eq!(kinds("hello\nworld", &limits), [""; 0]);
         assert_eq!(kinds(&"éà".repeat(11), &limits), ["limit.bytes"]);
         assert_eq!(kinds(&"ab".repeat(16), &limits), ["limit.chars"]);
         assert_eq!(kinds("a\nb\nc", &limits), ["limit.lines"]);
+        assert_eq!(kinds("我们的订单在哪里呢请问", &limits), [""; 0]);
+        assert_eq!(kinds("我们的订单在哪里呢请问一下", &limits), ["limit.tokens"]);
         assert_eq!(kinds("aaaaaa", &limits), ["limit.repeated"]);
         assert_eq!(kinds("aaaaa", &limits), [""; 0]);
         assert_eq!(kinds("\0\u{1}abcdefghijklmn", &limits), ["limit.control_share"]);
+    }
+
+    #[test]
+    fn tokens_are_estimated() {
+        for (text, tokens) in [
+            ("", 0),
+            ("Where is my order?", 7),
+            ("internationalization", 5),
+            ("где мой заказ", 7),
+            ("我的订单", 4),
+            ("a, b; c", 5),
+        ] {
+            assert_eq!(Shape::of(text).tokens, tokens, "{text}");
+        }
     }
 
     #[test]

@@ -9,7 +9,9 @@ fuzz_target!(|text: &str| {
     let limits = Limits { depth: 3, bytes: 64 * 1024, runs: 4096 };
     let decoded = decode(text, limits, &Budget::default());
     assert!(decoded.readings.len() <= limits.depth);
-    assert!(decoded.readings.iter().map(|reading| reading.text.len()).sum::<usize>() <= limits.bytes);
+    assert!(
+        decoded.readings.iter().map(|reading| reading.text.len()).sum::<usize>() <= limits.bytes
+    );
     for reading in decoded.readings {
         let mut at = 0;
         for run in &reading.map {
