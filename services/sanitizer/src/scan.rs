@@ -165,6 +165,11 @@ impl<'a> Scan<'a> {
                 None => reading,
             };
             let Reading { text, map, methods, places } = reading;
+            // a map over another map may have more runs than either
+            if map.len() > self.room.runs {
+                self.report_cut(place);
+                break;
+            }
             self.room.bytes = self.room.bytes.saturating_sub(text.len());
             self.room.runs = self.room.runs.saturating_sub(map.len());
             let index = self.ask.views.len() + self.report.views.len();
