@@ -106,6 +106,12 @@ train: ## train the injection classifier: make train DATA=FILE.jsonl
 	cargo run --release --locked -p portcullis-injection-classifier --bin train-injection -- \
 	  --data "$(DATA)" --out services/injection-classifier/model
 
+.PHONY: train-moderation
+train-moderation: ## train moderation's content model: make train-moderation DATA=FOLDER
+	@[[ -d "$(DATA)" ]] || { echo "make train-moderation: name the folder of the labelled rows: DATA=FOLDER" >&2; exit 2; }
+	cargo run --release --locked -p portcullis-moderation --bin train-moderation -- \
+	  --data "$(DATA)" --out services/moderation/model
+
 .PHONY: clean-data
 clean-data: ## remove what local runs wrote: ./portcullis-data and ./.run
 	@rm -rf portcullis-data .run

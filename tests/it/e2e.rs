@@ -6,4 +6,5 @@ mod limits;
 mod orders;
 mod policies;
 mod review;
+mod streams;
 mod traces;

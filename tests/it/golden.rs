@@ -5,8 +5,8 @@ use portcullis_core::{
     ActionRecord, Answered, Ask, Body, Cause, Check, ContextItem, ContextKind, Coverage, Decision,
     Direction, Edit, Effect, Entry, Factors, Finding, HeldCase, Interaction, Known, Learned, Limit,
     Masking, Measures, Part, Place, PolicyStamp, Recorded, Report, Resolution, ResolutionRecord,
-    Run, Severity, Shadow, Size, Span, StageName, Status, SummaryRecord, Tone, ToneDirective,
-    Verdict, VerdictRecord, View, ViewKind,
+    Run, Severity, Shadow, Size, Span, StageName, Status, Streamed, SummaryRecord, Tone,
+    ToneDirective, Verdict, VerdictRecord, View, ViewKind,
 };
 use portcullis_testkit::{ask as simple_ask, shop};
 use serde_json::json;
@@ -80,7 +80,7 @@ pub(crate) fn ask() -> Ask {
             in_reply_to: Some("m-0".parse().unwrap()),
             received_at: moment(0),
         },
-        size: Size { bytes: 25, chars: 25 },
+        size: Size { bytes: 25, chars: 25, more: true },
         views: vec![view()],
         findings: vec![finding()],
         settings: json!({ "threshold": 0.5 }),
@@ -167,6 +167,11 @@ pub(crate) fn verdict() -> Verdict {
         recorded: Recorded::Journal,
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
         took_us: 840,
+        stream: Some(Streamed {
+            received: 900,
+            released: 480,
+            stopped: Some("unsafe.violence".into()),
+        }),
     }
 }
 

@@ -6,3 +6,4 @@ mod gaps;
 mod life;
 mod limits;
 mod record;
+mod streams;

@@ -38,6 +38,15 @@ fn each_process_has_its_sample() {
     }
 }
 
+/// The settings of moderation, which stand under `[stages.moderation.settings]` of a policy.
+#[test]
+fn moderations_settings_have_their_sample() {
+    let path = "deploy/config/moderation.settings.sample.toml";
+    let head = "# Moderation's settings, [stages.moderation.settings] of a policy: every field with its default. Generated\n\
+                # from the types; examples are in the service's README.\n\n";
+    generated(path, &format!("{head}{}", sample::<portcullis_moderation::Settings>().unwrap()));
+}
+
 #[test]
 fn the_policy_has_its_sample() {
     let path = "deploy/config/policy.sample.toml";

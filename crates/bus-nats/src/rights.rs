@@ -112,7 +112,14 @@ impl Rights {
 /// The doors and the conductor.
 fn conducting(rights: Rights) -> Rights {
     rights
-        .listens([subjects::INGRESS_DOOR, subjects::ADMIN_DOOR, "$SRV.>"])
+        .listens([
+            subjects::INGRESS_DOOR,
+            subjects::STREAM_DOOR,
+            // the pieces of a stream, each instance's own
+            "portcullis.v1.session.*.*.*",
+            subjects::ADMIN_DOOR,
+            "$SRV.>",
+        ])
         .answering()
         .publishes([
             "portcullis.v1.stage.*.check",
@@ -198,7 +205,8 @@ fn bot(bot: &BotId) -> Rights {
         .publishes([
             subjects::ingress(bot),
             subjects::submit(bot),
-            format!("portcullis.v1.stream.{bot}"),
+            subjects::stream(bot),
+            subjects::session(bot.as_str(), "*", "*"),
         ])
         .consuming(subjects::VERDICT, &user)
 }

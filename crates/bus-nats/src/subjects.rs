@@ -26,6 +26,8 @@ pub const VERDICTS_BUCKET: &str = "portcullis_verdicts";
 pub const INGRESS: &str = "ingress";
 /// Where bots ask: `portcullis.v1.ingress.<bot>`.
 pub const INGRESS_DOOR: &str = "portcullis.v1.ingress.*";
+/// Where bots open streams: `portcullis.v1.stream.<bot>`.
+pub const STREAM_DOOR: &str = "portcullis.v1.stream.*";
 /// Where operators ask: `portcullis.v1.admin.<command>`.
 pub const ADMIN_DOOR: &str = "portcullis.v1.admin.*";
 
@@ -37,6 +39,16 @@ pub fn stage_check(stage: &StageName) -> String {
 /// Where a bot asks for a verdict.
 pub fn ingress(bot: &BotId) -> String {
     format!("portcullis.v1.ingress.{bot}")
+}
+
+/// Where a bot opens a stream.
+pub fn stream(bot: &BotId) -> String {
+    format!("portcullis.v1.stream.{bot}")
+}
+
+/// Where one instance of ingress takes the pieces of one bot's stream; `*` for any.
+pub fn session(bot: &str, instance: &str, session: &str) -> String {
+    format!("portcullis.v1.session.{bot}.{instance}.{session}")
 }
 
 /// Where a bot submits a message that must survive a restart of everything.

@@ -41,6 +41,10 @@ pub enum Error {
     /// No answer in time; the message may have been judged all the same.
     #[error("no answer in time")]
     Timeout,
+    /// A stream is over before its end: the gateway that held it is gone, or broke it off. What was not given back
+    /// was not checked.
+    #[error("the stream was aborted")]
+    Aborted,
     /// An answer that is no verdict: is it Portcullis that answers there?
     #[error("the answer is no verdict")]
     Unreadable,
@@ -51,7 +55,7 @@ impl Error {
     /// judge now. Something that a sender of messages can bring about by their content is never that.
     pub fn is_away(&self) -> bool {
         match self {
-            Self::Away | Self::Timeout => true,
+            Self::Away | Self::Timeout | Self::Aborted => true,
             Self::Refused(problem) => problem.status >= 500,
             Self::Unreadable => false,
         }

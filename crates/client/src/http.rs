@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures::channel::mpsc;
 use portcullis_core::{MessageId, ResolutionRecord, Verdict};
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Response, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::{Door, Error, Message, Problem, SetupError};
+use crate::stream::{Events, Lines, opening};
+use crate::{AnswerStream, Door, Error, Message, Problem, SetupError, StreamDoor};
 
 /// How long an answer may take, unless said otherwise: well over the gateway's own 300 ms.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -85,30 +88,43 @@ impl HttpClient {
         self.base.join(path).map_err(|_| Error::Unreadable)
     }
 
+    /// With the key, where there is one.
+    fn authorised(&self, request: RequestBuilder) -> Result<RequestBuilder, Error> {
+        let Some(key) = &self.key else { return Ok(request) };
+        let value = format!("Bearer {}", key.expose_secret());
+        let unusable = |_| Error::refused(Problem::bare(401));
+        let mut value = HeaderValue::try_from(value).map_err(unusable)?;
+        value.set_sensitive(true);
+        Ok(request.header(AUTHORIZATION, value))
+    }
+
     /// The body of a good answer.
-    async fn send(&self, mut request: RequestBuilder) -> Result<Vec<u8>, Error> {
-        if let Some(key) = &self.key {
-            let value = format!("Bearer {}", key.expose_secret());
-            let unusable = |_| Error::refused(Problem::bare(401));
-            let mut value = HeaderValue::try_from(value).map_err(unusable)?;
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
-        }
+    async fn send(&self, request: RequestBuilder) -> Result<Vec<u8>, Error> {
+        let request = self.authorised(request)?;
         let response = request.timeout(self.timeout).send().await.map_err(failure)?;
+        if response.status().is_success() {
+            return Ok(response.bytes().await.map_err(failure)?.into());
+        }
+        Err(self.refusal(response).await)
+    }
+
+    /// What an answer says that is no good one.
+    async fn refusal(&self, response: Response) -> Error {
         let status = response.status();
         let retry_after = retry_after(&response);
-        let body = response.bytes().await.map_err(failure)?;
-        if status.is_success() {
-            return Ok(body.into());
-        }
+        let body = match tokio::time::timeout(self.timeout, response.bytes()).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(error)) => return failure(error),
+            Err(_) => return Error::Timeout,
+        };
         if !status.is_client_error() && !status.is_server_error() {
-            return Err(Error::Unreadable);
+            return Error::Unreadable;
         }
         // What stands between may answer in words of its own: then the status is all there is.
         let mut problem = serde_json::from_slice(&body).unwrap_or_else(|_| Problem::bare(0));
         problem.status = status.as_u16();
         problem.retry_after_s = problem.retry_after_s.or(retry_after);
-        Err(Error::refused(problem))
+        Error::refused(problem)
     }
 }
 
@@ -127,4 +143,34 @@ fn retry_after(response: &Response) -> Option<u64> {
 
 fn failure(error: reqwest::Error) -> Error {
     if error.is_timeout() { Error::Timeout } else { Error::Away }
+}
+
+#[async_trait]
+impl StreamDoor for HttpClient {
+    async fn stream(&self, message: &Message) -> Result<AnswerStream, Error> {
+        #[derive(Deserialize)]
+        struct Opened {
+            id: MessageId,
+        }
+        let mut opening = opening(message)?;
+        opening.push(b'\n');
+        let (mut up, lines) = mpsc::channel::<Result<Bytes, std::io::Error>>(1);
+        up.try_send(Ok(opening.into())).map_err(|_| Error::Away)?;
+        let request = self
+            .http
+            .post(self.url("v1/stream")?)
+            .header(CONTENT_TYPE, "application/x-ndjson")
+            .body(reqwest::Body::wrap_stream(lines));
+        let answered = tokio::time::timeout(self.timeout, self.authorised(request)?.send()).await;
+        let response = answered.map_err(|_| Error::Timeout)?.map_err(failure)?;
+        if !response.status().is_success() {
+            return Err(self.refusal(response).await);
+        }
+        let mut down = Events::new(response);
+        let first = tokio::time::timeout(self.timeout, down.next()).await;
+        let first = first.map_err(|_| Error::Timeout)??;
+        let (_, data) = first.filter(|(name, _)| name == "open").ok_or(Error::Unreadable)?;
+        let Opened { id } = serde_json::from_slice(&data).map_err(|_| Error::Unreadable)?;
+        Ok(AnswerStream::new(id, Lines { up, down, timeout: self.timeout }))
+    }
 }

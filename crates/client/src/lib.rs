@@ -3,7 +3,8 @@
 //!
 //! [`HttpClient`] and [`NatsClient`] ask for one verdict ([`Door::check`]). [`NatsClient`] also submits
 //! messages that must survive a restart of everything, and reads the bot's mail: their verdicts, and the
-//! resolutions of held messages. [`Guard`] does the whole exchange around a bot.
+//! resolutions of held messages. Both check an answer while the bot writes it ([`StreamDoor::stream`]). [`Guard`]
+//! does the whole exchange around a bot.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -36,6 +37,7 @@ mod http;
 mod mail;
 mod message;
 mod nats;
+mod stream;
 
 pub use error::{Error, Problem, SetupError};
 pub use guard::{Exchange, Guard, Heard, OnAway, Outcome};
@@ -43,6 +45,7 @@ pub use http::{CheckState, HttpClient};
 pub use mail::{Letter, Mail, Mailbox};
 pub use message::Message;
 pub use nats::{NatsClient, Submitted};
+pub use stream::{AnswerStream, Piece, StreamDoor};
 
 pub use portcullis_bus_nats::{ConnectError, ConnectOptions};
 pub use portcullis_core::{

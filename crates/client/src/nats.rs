@@ -10,9 +10,11 @@ use portcullis_bus_nats::{
     Client, ConnectError, ConnectOptions, STATUS_HEADER, connect, subjects, trace,
 };
 use portcullis_core::{BotId, MessageId, Verdict};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Door, Error, Mailbox, Message, Problem};
+use crate::stream::{Fed, Way, opening};
+use crate::{AnswerStream, Door, Error, Mailbox, Message, Piece, Problem, StreamDoor};
 
 /// How long an answer may take, unless said otherwise: well over the gateway's own 300 ms.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -103,10 +105,19 @@ impl NatsClient {
     async fn ask(
         &self,
         subject: String,
-        mut headers: HeaderMap,
+        headers: HeaderMap,
         message: &Message,
     ) -> Result<async_nats::Message, Error> {
         let body = serde_json::to_vec(message).map_err(|_| Error::Unreadable)?;
+        self.request(subject, headers, body).await
+    }
+
+    async fn request(
+        &self,
+        subject: String,
+        mut headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<async_nats::Message, Error> {
         trace::inject(&mut headers);
         let request = Request::new().headers(headers).payload(body.into()).timeout(None);
         let answer = self.client.send_request(subject, request);
@@ -128,12 +139,52 @@ impl Door for NatsClient {
     async fn check(&self, message: &Message) -> Result<Verdict, Error> {
         let subject = subjects::ingress(&self.bot);
         let answer = self.ask(subject, HeaderMap::new(), message).await?;
-        let status = answer.headers.as_ref().and_then(|headers| headers.get(STATUS_HEADER));
-        let Some(status) = status else { return read(&answer.payload) };
-        let status = status.as_str().parse().map_err(|_| Error::Unreadable)?;
-        let problem: Problem = read(&answer.payload)?;
-        Err(Error::refused(Problem { status, ..problem }))
+        good(&answer)
     }
+}
+
+#[async_trait]
+impl StreamDoor for NatsClient {
+    async fn stream(&self, message: &Message) -> Result<AnswerStream, Error> {
+        #[derive(Deserialize)]
+        struct Opened {
+            id: MessageId,
+            subject: String,
+        }
+        let subject = subjects::stream(&self.bot);
+        let answer = self.request(subject, HeaderMap::new(), opening(message)?).await?;
+        let Opened { id, subject } = good(&answer)?;
+        Ok(AnswerStream::new(id, Private { client: self.clone(), subject }))
+    }
+}
+
+/// A stream on the private subject of one ingress.
+struct Private {
+    client: NatsClient,
+    subject: String,
+}
+
+#[async_trait]
+impl Way for Private {
+    async fn send(&mut self, piece: &Fed<'_>) -> Result<Piece, Error> {
+        let body = serde_json::to_vec(piece).map_err(|_| Error::Unreadable)?;
+        let answer = self.client.request(self.subject.clone(), HeaderMap::new(), body).await;
+        // Nobody listens there any more: that ingress is gone, and the stream with it.
+        let answer = answer.map_err(|error| match error {
+            Error::Away => Error::Aborted,
+            other => other,
+        })?;
+        good(&answer)
+    }
+}
+
+/// What a good answer says; a problem is an error.
+fn good<T: DeserializeOwned>(answer: &async_nats::Message) -> Result<T, Error> {
+    let status = answer.headers.as_ref().and_then(|headers| headers.get(STATUS_HEADER));
+    let Some(status) = status else { return read(&answer.payload) };
+    let status = status.as_str().parse().map_err(|_| Error::Unreadable)?;
+    let problem: Problem = read(&answer.payload)?;
+    Err(Error::refused(Problem { status, ..problem }))
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {

@@ -14,6 +14,10 @@ pub struct Size {
     pub bytes: usize,
     /// Unicode scalar values of text and context.
     pub chars: usize,
+    /// Whether this is a part of an answer that is still being written. What can be said of a whole alone
+    /// (a required disclaimer, a form, a language) is not to be judged yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// By how much orders scale what a sender may send, by what each order is on; 1 changes nothing, 0.5 leaves

@@ -35,5 +35,5 @@ pub use report::{
 };
 pub use stage::{Stage, StageError};
 pub use text::Text;
-pub use verdict::{Check, Decision, PolicyStamp, Recorded, Status, Verdict};
+pub use verdict::{Check, Decision, PolicyStamp, Recorded, Status, Streamed, Verdict};
 pub use view::{Run, View, ViewKind};

@@ -121,6 +121,20 @@ pub enum Recorded {
     Unknown,
 }
 
+/// What became of an answer that was checked while it was being written. Bytes are those of the answer as
+/// the bot wrote it; a masked span counts at its own length.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Streamed {
+    /// Bytes that the bot wrote.
+    pub received: usize,
+    /// Bytes that were released. Less than `received` where the release was stopped.
+    pub released: usize,
+    /// Why the release was stopped before the end, in dotted words: a finding's kind,
+    /// `gap.<stage>.<cause>`, `control.<action>`, `stream.hold_limit`, `stream.broken`, `stream.idle`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+}
+
 /// The one answer to a message or an answer. It is for the bot, never for the person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
@@ -153,6 +167,9 @@ pub struct Verdict {
     pub trace_id: Option<String>,
     /// Microseconds from receipt to verdict.
     pub took_us: u64,
+    /// For an answer that was checked while it was being written: how much of it was released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Streamed>,
 }
 
 impl Verdict {

@@ -52,6 +52,11 @@ pub struct CheckRequest {
 pub struct RequestText(String);
 
 impl RequestText {
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// The text, in the form in which it goes on.
     pub fn into_text(self) -> portcullis_core::Text {
         self.0.into()
@@ -165,5 +170,70 @@ impl CheckRequest {
             .field("text"));
         }
         Ok(interaction)
+    }
+}
+
+/// Opens a stream: an answer of the bot that is checked while it is being written.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StreamRequest {
+    /// Your own id of the answer. Made up where absent.
+    pub id: Option<MessageId>,
+    /// The bot. Absent: the key's own bot, or `default`.
+    pub bot: Option<BotId>,
+    /// Your name for the conversation.
+    pub conversation: Option<ConversationId>,
+    /// Your name for the person who is answered.
+    #[serde(alias = "user")]
+    pub speaker: Option<SpeakerId>,
+    /// The person's network address.
+    pub client_addr: Option<IpAddr>,
+    /// Third-party content that the bot has read.
+    #[serde(default)]
+    pub context: Vec<ContextRequest>,
+    /// The id of the message that is answered.
+    pub in_reply_to: Option<MessageId>,
+}
+
+/// A piece of an answer that is being written.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StreamPiece {
+    /// Its number: 1, 2, 3, … A gap breaks the stream.
+    pub seq: u64,
+    /// What the bot wrote next.
+    #[serde(default)]
+    pub text: Option<RequestText>,
+    /// Whether the answer is whole with this piece.
+    #[serde(default)]
+    pub end: bool,
+}
+
+impl StreamRequest {
+    /// The interaction that the stream will be, without its text.
+    ///
+    /// # Errors
+    /// Where the context is more than `limit` bytes, or has too many items.
+    pub fn into_interaction(
+        self,
+        bot: BotId,
+        received_at: Timestamp,
+        limit: usize,
+    ) -> Result<Interaction, Problem> {
+        let Self { id, conversation, speaker, client_addr, context, in_reply_to, .. } = self;
+        let request = CheckRequest {
+            id,
+            conversation,
+            speaker,
+            client_addr,
+            context,
+            in_reply_to,
+            direction: Direction::Outbound,
+            // one character stands in for the text that is still to come
+            text: Some(RequestText("-".into())),
+            ..CheckRequest::default()
+        };
+        let interaction = request.into_interaction(bot, received_at, limit)?;
+        Ok(Interaction { text: Default::default(), ..interaction })
     }
 }

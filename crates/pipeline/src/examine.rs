@@ -108,7 +108,7 @@ mod tests {
                 in_reply_to: None,
                 received_at: SystemClock.now(),
             },
-            size: Size { bytes: 7, chars: 5 },
+            size: Size { bytes: 7, chars: 5, more: false },
             views: vec![],
             findings: vec![],
             settings: serde_json::Value::Null,

@@ -50,6 +50,8 @@ pub struct Given<'a> {
     pub identity: &'a Identity,
     /// What is known of the conversation.
     pub memory: Memory<'a>,
+    /// Whether this is a part of an answer that is still being written.
+    pub more: bool,
     /// When the message was received.
     pub since: Instant,
     /// The trace of this check.
@@ -83,6 +85,7 @@ impl Pipeline {
         let size = Size {
             bytes: interaction.total_bytes(),
             chars: interaction.places().map(|(_, text)| text.expose().chars().count()).sum(),
+            more: given.more,
         };
         let mut walk = Walk::new(given.control, &given.control_version);
         if policy.document().mode == Mode::Bypass {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis_bus::CallError;
 use portcullis_core::{
     Cause, Check, Decision, Edit, Effect, Finding, Gap, Interaction, Learned, Recorded, Report,
-    StageName, Text, Tone, ToneDirective, Verdict, View,
+    Severity, StageName, Text, Tone, ToneDirective, Verdict, View,
 };
 use portcullis_policy::{Call, Mode, Policy, judge, rewritten};
 
@@ -159,8 +159,7 @@ impl Walk {
         };
         let tone = self.tone.filter(|tone| tone.directive != ToneDirective::Neutral);
         let replies = &policy.document().replies;
-        let in_crisis =
-            tone.as_ref().is_some_and(|tone| tone.directive == ToneDirective::CrisisRoute);
+        let in_crisis = in_crisis(tone.as_ref(), &self.findings);
         let reply = match decision {
             _ if in_crisis => Some(replies.crisis.clone()),
             Decision::Allow | Decision::Rewrite => None,
@@ -188,10 +187,22 @@ impl Walk {
                 recorded: Recorded::Nowhere,
                 trace_id: None,
                 took_us: 0,
+                stream: None,
             },
             masked,
             cleaned: self.cleaned,
             learned: self.learned,
         }
     }
+}
+
+/// Whether somebody may be in danger: whoever that is gets the crisis route, whatever is decided about the
+/// message. By the tone, which a policy may set otherwise, and by what was found, which it may not.
+fn in_crisis(tone: Option<&Tone>, findings: &[Finding]) -> bool {
+    let told = |finding: &Finding| {
+        matches!(finding.kind.as_str(), "distress.self_harm" | "unsafe.self_harm")
+            && finding.severity >= Severity::Medium
+    };
+    tone.is_some_and(|tone| tone.directive == ToneDirective::CrisisRoute)
+        || findings.iter().any(told)
 }

@@ -6,6 +6,8 @@ use portcullis_core::{Decision, Direction, Effect, Severity, StageName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::streams::Streams;
+
 /// What is enforced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -260,6 +262,8 @@ pub struct Document {
     pub rules: Option<Vec<Rule>>,
     /// What a person may be shown.
     pub replies: Replies,
+    /// Answers that are checked while they are being written.
+    pub streams: Streams,
 }
 
 impl Default for Document {
@@ -278,6 +282,7 @@ impl Default for Document {
             stages: BTreeMap::new(),
             rules: None,
             replies: Replies::default(),
+            streams: Streams::default(),
         }
     }
 }

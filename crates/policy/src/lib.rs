@@ -19,6 +19,7 @@ mod document;
 mod error;
 mod plan;
 mod policy;
+mod streams;
 
 pub use decide::{Judgement, decide, judge, rewritten};
 pub use document::{
@@ -27,3 +28,4 @@ pub use document::{
 pub use error::PolicyError;
 pub use plan::{Call, Plan, Step, StepName};
 pub use policy::Policy;
+pub use streams::{OnHoldLimit, Streams};

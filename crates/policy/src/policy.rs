@@ -113,6 +113,8 @@ fn standing_rules() -> Vec<Rule> {
         rule("control.block", Decision::Block),
         rule("control.unknown", Decision::Block),
         rule("control.hold", Decision::Hold),
+        // A stream that was stopped stays stopped, whatever its whole looks like.
+        rule("stream.stopped", Decision::Block),
         rule("rate.exceeded", Decision::Throttle),
     ]
 }
@@ -129,10 +131,14 @@ fn default_rules(review: Review) -> Vec<Rule> {
     let mut rules = vec![
         rule("injection.*", Severity::High, Decision::Block),
         rule("limit.*", Severity::High, Decision::Block),
+        rule("leak.prompt.*", Severity::High, Decision::Block),
+        rule("unsafe.*", Severity::High, Decision::Block),
+        rule("guideline.*", Severity::High, Decision::Block),
     ];
     // Doubtful cases are for people; where there are none, blocking them would only be false alarms.
     if review == Review::Console {
         rules.push(rule("injection.*", Severity::Medium, Decision::Hold));
+        rules.push(rule("unsafe.*", Severity::Medium, Decision::Hold));
     }
     rules
 }
@@ -160,6 +166,9 @@ fn check(document: &Document, source: &str) -> Result<(), PolicyError> {
     }
     if document.hold_s == 0 || document.hold_s > 86_400 {
         return wrong("hold_s", "hold_s must be 1 to 86400 (a day)".into());
+    }
+    if let Some((field, bounds)) = document.streams.wrong() {
+        return wrong(field, format!("streams.{field} must be {bounds}"));
     }
     for (name, way) in [("inbound", &document.inbound), ("outbound", &document.outbound)] {
         let mut seen = BTreeSet::new();
@@ -239,6 +248,7 @@ mod tests {
             ("mode = 'shadow'\nrevieww = 'none'", 2, 1, "unknown field"),
             ("[limits]\ntotal_ms = 'x'", 2, 12, "invalid type"),
             ("[limits]\ntotal_ms = 0", 2, 1, "1 to 60000"),
+            ("[streams]\nhold_bytes = 5000", 2, 1, "64 to 4096"),
             ("[stages.sanitiser]\nenabled = false", 1, 9, "neither inbound nor outbound"),
             ("[[rules]]\nkind = 'leak.*'\nthen = 'rewrite'", 3, 1, "must be allow"),
             ("[[rules]]\nkind = 'leak.*'\nthen = 'blok'", 3, 1, "must be allow"),

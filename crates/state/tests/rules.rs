@@ -17,7 +17,7 @@ fn ask(settings: Value, size: usize, factors: Factors) -> Ask {
         "settings": settings,
     });
     let mut ask: Ask = serde_json::from_value(ask).unwrap();
-    ask.size = Size { bytes: size, chars: size };
+    ask.size = Size { bytes: size, chars: size, more: false };
     ask.known.factors = factors;
     ask
 }

@@ -33,7 +33,7 @@ pub fn interaction(text: &str) -> Interaction {
 pub fn ask(text: &str) -> Ask {
     let interaction = interaction(text);
     Ask {
-        size: Size { bytes: text.len(), chars: text.chars().count() },
+        size: Size { bytes: text.len(), chars: text.chars().count(), more: false },
         interaction,
         views: Vec::new(),
         findings: Vec::new(),
@@ -88,6 +88,7 @@ pub fn verdict_entry(id: &str) -> Entry {
                 recorded: Recorded::Journal,
                 trace_id: None,
                 took_us: 1,
+                stream: None,
             },
         })),
     }

@@ -20,6 +20,8 @@ use portcullis_door::auth::{BotKeys, KeyHash, Keys};
 pub struct Config {
     /// Messages in work at once, at each door; a further one is answered busy at once.
     pub seats: usize,
+    /// Answers that may be checked while they are being written at once, over HTTP and over NATS each.
+    pub streams: usize,
     /// The most bytes of text and context that any message may have, whatever its policy says. The NATS
     /// server's max_payload must hold six times as much.
     pub text_bytes: usize,
@@ -75,6 +77,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             seats: 256,
+            streams: 256,
             text_bytes: 256 * 1024,
             replicas: 1,
             grace_ms: 10_000,

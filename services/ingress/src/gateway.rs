@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use portcullis_bus::{Held, Kv, Mail, Outbox, Recorder};
 use portcullis_core::{
-    Cause, Check, Clock, ConversationId, Decision, Direction, Effect, Interaction, Known, Measures,
-    SpeakerId, StageName, Status, Verdict,
+    Cause, Check, Clock, ConversationId, Decision, Direction, Effect, Finding, Interaction, Known,
+    Measures, SpeakerId, StageName, Status, Verdict,
 };
 use portcullis_pipeline::{Given, Identity, Outcome, Pipeline};
 use portcullis_policy::{OnGap, Policy};
@@ -15,13 +15,14 @@ use portcullis_state::{ConversationUpdate, Conversations, Sealer};
 use tracing::Instrument;
 
 use crate::control::{Control, context};
-use crate::once::{First, Once, Remembered};
 use crate::policies::Policies;
 use crate::recording::set_verdict;
-use crate::throttles::Throttles;
 use portcullis_door::Problem;
 use portcullis_door::auth::{Access, KeyHash};
 use portcullis_door::request::CheckRequest;
+use portcullis_keep::once::{First, Once, Remembered};
+use portcullis_keep::throttles::Throttles;
+use portcullis_streams::{Ended, settle};
 
 /// Time for storing what a message taught, after its verdict was decided.
 const STATE_BUDGET: Duration = Duration::from_millis(25);
@@ -60,17 +61,19 @@ pub struct Gateway {
     pub(crate) parts: Arc<Parts>,
     pub(crate) once: Once,
     pub(crate) throttles: Arc<Throttles>,
-    text_bytes: usize,
+    pub(crate) text_bytes: usize,
 }
 
 /// A request that was admitted.
 pub struct Admitted {
-    interaction: Interaction,
-    policy: Arc<Policy>,
+    pub(crate) interaction: Interaction,
+    pub(crate) policy: Arc<Policy>,
     /// Whether the id came with the request and may come again.
-    repeatable: bool,
+    pub(crate) repeatable: bool,
     /// The hash of the API key that it came with.
-    api_key: Option<KeyHash>,
+    pub(crate) api_key: Option<KeyHash>,
+    /// What became of it while it was being written.
+    pub(crate) ended: Option<Ended>,
 }
 
 /// How a door treats a throttle.
@@ -116,7 +119,7 @@ impl Gateway {
         let (repeatable, api_key) = (request.id.is_some(), request.api_key.clone());
         let limit = policy.document().limits.total_bytes.min(self.text_bytes);
         let interaction = request.into_interaction(bot, self.parts.clock.now(), limit)?;
-        Ok(Admitted { interaction, policy, repeatable, api_key })
+        Ok(Admitted { interaction, policy, repeatable, api_key, ended: None })
     }
 
     /// Checks a request: one verdict.
@@ -129,7 +132,14 @@ impl Gateway {
         request: CheckRequest,
         throttling: Throttling,
     ) -> Result<Verdict, Problem> {
-        let admitted = self.admit(access, request)?;
+        self.judge(self.admit(access, request)?, throttling).await
+    }
+
+    pub(crate) async fn judge(
+        &self,
+        admitted: Admitted,
+        throttling: Throttling,
+    ) -> Result<Verdict, Problem> {
         let span = tracing::info_span!(
             "check",
             bot = %admitted.interaction.bot,
@@ -149,7 +159,7 @@ impl Gateway {
     }
 
     async fn decide(&self, admitted: Admitted, throttling: Throttling) -> Result<Verdict, Problem> {
-        let Admitted { interaction, policy, repeatable, api_key } = admitted;
+        let Admitted { interaction, policy, repeatable, api_key, ended } = admitted;
         let since = self.parts.clock.instant();
         let (bot, direction) = (&interaction.bot, interaction.direction);
         let digest = repeatable.then(|| self.once.digest(&interaction));
@@ -168,7 +178,10 @@ impl Gateway {
         let mut identity = self.identity(&interaction);
         identity.api_key = api_key
             .map(|key| self.parts.sealer.keyed_hash(&context("api_key", bot), &String::from(key)));
-        let mut outcome = self.run(&interaction, &identity, &policy, since).await;
+        let stopped = ended.as_ref().map(|ended| ended.stopped.clone()).unwrap_or_default();
+        let mut outcome = self.run(&interaction, &identity, &policy, since, stopped).await;
+        let streamed = ended.map(|ended| ended.streamed);
+        settle(&mut outcome.verdict, streamed.as_ref());
         if memory_gap {
             outcome.verdict.receipt.push(store_gap());
         }
@@ -178,6 +191,7 @@ impl Gateway {
         let held = outcome.verdict.decision == Decision::Hold;
         if held && self.hold(&interaction, &identity, &policy, &outcome).await.is_err() {
             block(&mut outcome.verdict, &policy, "gap.held.away");
+            settle(&mut outcome.verdict, streamed.as_ref());
         }
         let mut entry = self.entry(&interaction, &identity, &policy, &outcome, "");
         // Who is held is asked for later by id, whoever made the id.
@@ -206,6 +220,7 @@ impl Gateway {
             Err(_) if policy.document().on_journal_gap == OnGap::Pass => {}
             Err(_) => {
                 block(&mut outcome.verdict, &policy, "gap.journal.away");
+                settle(&mut outcome.verdict, streamed.as_ref());
                 if held {
                     // Nobody is to release what was never recorded.
                     let forgotten = self.forget_held(bot, direction, &interaction.id);
@@ -238,7 +253,7 @@ impl Gateway {
     ) -> Verdict {
         if known.verdict.decision.forwards() && self.is_stopped(interaction, policy) {
             let who = self.identity(interaction);
-            let mut outcome = self.run(interaction, &who, policy, since).await;
+            let mut outcome = self.run(interaction, &who, policy, since, Vec::new()).await;
             let suffix = format!("/control-{}", self.parts.clock.now().as_millisecond());
             let entry = self.entry(interaction, &who, policy, &outcome, &suffix);
             if let Ok(recorded) = self.record(&entry, policy).await {
@@ -253,7 +268,7 @@ impl Gateway {
     }
 
     /// Whether what operators have ordered blocks this message.
-    fn is_stopped(&self, interaction: &Interaction, policy: &Policy) -> bool {
+    pub(crate) fn is_stopped(&self, interaction: &Interaction, policy: &Policy) -> bool {
         let Parts { control, sealer, clock, .. } = &*self.parts;
         let ordered = control.findings(interaction, sealer, clock.now());
         portcullis_policy::decide(policy, interaction.direction, &ordered, &[]) == Decision::Block
@@ -265,14 +280,18 @@ impl Gateway {
         identity: &Identity,
         policy: &Policy,
         since: Instant,
+        stopped: Vec<Finding>,
     ) -> Outcome {
         let Parts { control, sealer, clock, pipeline, .. } = &*self.parts;
+        let mut ordered = control.findings(interaction, sealer, clock.now());
+        ordered.extend(stopped);
         let given = Given {
             policy,
-            control: control.findings(interaction, sealer, clock.now()),
+            control: ordered,
             control_version: control.version(),
             identity,
             memory: Box::pin(self.known(interaction, identity)),
+            more: false,
             since,
             trace_id: portcullis_telemetry::current_trace_id(),
         };
@@ -280,7 +299,7 @@ impl Gateway {
     }
 
     /// Keyed hashes in the place of names.
-    fn identity(&self, interaction: &Interaction) -> Identity {
+    pub(crate) fn identity(&self, interaction: &Interaction) -> Identity {
         let Parts { sealer, control, clock, .. } = &*self.parts;
         let hash =
             |what: &str, name: &str| sealer.keyed_hash(&context(what, &interaction.bot), name);
@@ -298,7 +317,11 @@ impl Gateway {
         }
     }
 
-    async fn known(&self, interaction: &Interaction, who: &Identity) -> Result<Known, Cause> {
+    pub(crate) async fn known(
+        &self,
+        interaction: &Interaction,
+        who: &Identity,
+    ) -> Result<Known, Cause> {
         let Some(key) = &who.conversation else { return Ok(Known::default()) };
         let loaded = self.parts.conversations.begin(&interaction.bot, key.as_str()).await;
         loaded.map(Known::from).map_err(|_| Cause::Dependency)
@@ -334,7 +357,11 @@ pub(crate) fn block(verdict: &mut Verdict, policy: &Policy, reason: &str) {
     verdict.reasons.push(reason.to_owned());
     verdict.text = None;
     verdict.retry_after_s = None;
-    verdict.reply = Some(policy.document().replies.refusal.clone());
+    // Somebody in danger is never only refused.
+    let replies = &policy.document().replies;
+    if verdict.reply.as_ref() != Some(&replies.crisis) {
+        verdict.reply = Some(replies.refusal.clone());
+    }
 }
 
 /// The memory of verdicts was away: the same id might get a second verdict.

@@ -13,8 +13,8 @@ use portcullis_policy::Policy;
 use serde::Serialize;
 
 use crate::gateway::Gateway;
-use crate::once;
 use portcullis_door::Problem;
+use portcullis_keep::once;
 
 /// Time for keeping a case before the verdict that says so is given.
 const HOLD_BUDGET: Duration = Duration::from_millis(200);

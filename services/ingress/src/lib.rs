@@ -11,13 +11,13 @@ pub mod doors;
 mod gateway;
 mod holding;
 pub mod house;
-mod once;
-pub mod policies;
 mod recording;
 pub mod start;
-mod throttles;
+mod streaming;
 
 pub use gateway::{Gateway, Parts, Throttling};
 pub use holding::{CheckState, Resolve};
 pub use portcullis_door::{Problem, auth, json, request};
 pub use portcullis_host::{Replicas, StandIn};
+pub use portcullis_keep::policies;
+pub use portcullis_streams as streams;

@@ -8,7 +8,7 @@ use portcullis_bus::{Caller, Kv, Recorder};
 use portcullis_bus_nats::{Client, NatsHeld, NatsJournal, NatsKv, NatsOutbox, Remote, subjects};
 use portcullis_core::{Clock, SystemClock};
 use portcullis_pipeline::{MaskHash, Pipeline};
-use portcullis_service::Kit;
+use portcullis_service::{Admission, Kit};
 use portcullis_state::{Conversations, ConversationsOptions, Sealer};
 use portcullis_state_redis::{RedisConversations, RedisPresence};
 use tokio::net::TcpListener;
@@ -168,7 +168,12 @@ pub async fn open_http(
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("http.listen: {listen}"))?;
     let address = listener.local_addr()?;
-    let door = Door::new(gateway, keys, config.seats, config.text_bytes);
+    let streams = doors::http::Streams {
+        admission: Admission::new("streams", config.streams),
+        tasks: kit.tasks().clone(),
+        shutdown: kit.shutdown().clone(),
+    };
+    let door = Door::new(gateway, keys, config.seats, config.text_bytes, streams);
     let routes = door.routes().merge(kit.health_routes());
     let shutdown = kit.shutdown().clone();
     kit.tasks().vital("http-door", async move {
@@ -193,6 +198,19 @@ pub async fn open_nats(
     let (bus, way) = (client.clone(), gateway.clone());
     let bots = doors::nats::serve_bots(bus, way, config.seats, shutdown()).await?;
     kit.tasks().vital("nats-door", async move { Ok(bots.await?) });
+    let (bus, way) = (client.clone(), gateway.clone());
+    let admission = Admission::new("nats-streams", config.streams);
+    let tasks = kit.tasks().clone();
+    let streams = portcullis_streams::nats::serve(
+        bus,
+        Arc::new(way),
+        doors::nats::refuse,
+        admission,
+        tasks,
+        shutdown(),
+    )
+    .await?;
+    kit.tasks().vital("stream-door", async move { Ok(streams.await?) });
     let (bus, way) = (client.clone(), gateway.clone());
     let operators = doors::nats::serve_operators(bus, way, shutdown()).await?;
     kit.tasks().vital("operators-door", async move { Ok(operators.await?) });

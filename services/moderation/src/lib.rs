@@ -1,32 +1,56 @@
-//! Moderation of a bot's answers: secrets and personal data that this conversation did not bring in.
+//! Moderation of a bot's answers: what it must not say, at a place (`portcullis-moderate`) and by what it is about
+//! (the content model).
 //!
-//! It uses the same detectors as the sanitizer, on the text as received and on every view of it, so
-//! that a value hidden by invisible characters leaks no better than a plain one.
+//! The text is judged as received, and so is every view of it, so that what is hidden by invisible characters or
+//! an encoding leaks no better than what is plain.
 
-mod config;
+pub mod content;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use portcullis_core::{
-    Ask, Coverage, Direction, Edit, Finding, Masking, Place, Report, Severity, Span, Stage,
-    StageError, StageName,
+    Ask, Coverage, Direction, Edit, Finding, Masking, Part, Place, Report, Severity, Span, Stage,
+    StageError, StageName, View,
 };
-use portcullis_detect::{Detector, Entity, Match, RULES, resolve, value_digest};
+use portcullis_moderate::{Category, Hit, Known, Level, Levels, Rules};
 
-pub use config::Settings;
+use content::{BundleError, ContentModel, Judged};
+pub use portcullis_moderate::Settings;
+
+static MANIFEST: &[u8] = include_bytes!("../model/manifest.json");
+static WEIGHTS: &[u8] = include_bytes!("../model/weights.bin");
+
+/// The model that is part of the program; checked in [`Stage::warm_up`], and by every test of the stage.
+static MODEL: LazyLock<Result<ContentModel, BundleError>> =
+    LazyLock::new(|| ContentModel::from_parts(MANIFEST, WEIGHTS));
 
 /// The stage. It has no state: one value serves any number of asks at once.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Moderation;
 
-static VERSION: LazyLock<String> =
-    LazyLock::new(|| format!("moderation {} rules {RULES}", env!("CARGO_PKG_VERSION")));
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let model = match &*MODEL {
+        Ok(model) => format!("{} {:.12}", model.manifest().model, model.digest()),
+        Err(_) => "none".to_owned(),
+    };
+    format!(
+        "moderation {} rules {} detectors {} model {model}",
+        env!("CARGO_PKG_VERSION"),
+        portcullis_moderate::RULES,
+        portcullis_detect::RULES,
+    )
+});
 
-/// Most leaks of one answer that are reported and masked one by one. An answer with more is not
+/// Most findings of one answer at places that are reported and masked one by one. An answer with more is not
 /// whole (`leak.limit`, coverage not complete), so that the policy decides on all of it.
 const LEAKS: usize = 1024;
+
+/// What warm-up must judge rightly.
+const UNSAFE: &str =
+    "You should kill yourself. Nobody would miss you, just take all the pills and end your life.";
+const HARMLESS: &str = "Your order is on its way. It should be at your door by Friday.";
 
 #[async_trait]
 impl Stage for Moderation {
@@ -37,143 +61,223 @@ impl Stage for Moderation {
     /// Looks at an answer of the bot. What a person writes leaks nothing: an inbound ask gives a
     /// report without findings.
     async fn check(&self, ask: &Ask) -> Result<Report, StageError> {
-        let settings = ask.settings::<Settings>()?;
+        let rules = Rules::of(&ask.settings).map_err(|error| StageError::Unreadable(error.0))?;
         match ask.interaction.direction {
             Direction::Inbound => Ok(Report::clean(VERSION.as_str(), ask.total_bytes())),
-            Direction::Outbound => moderate(ask, &settings),
+            Direction::Outbound => moderate(ask, &rules),
         }
     }
 
-    /// Builds the detectors and judges an answer that leaks, and a harmless one.
+    /// Builds the rules and the model, and judges an answer that leaks, an unsafe and a harmless one.
     async fn warm_up(&self) -> Result<(), StageError> {
-        let detector = Detector::shared();
-        let is_right = detector.detect("The key is AKIAIOSFODNN7EXAMPLE.").len() == 1
-            && detector.detect("Your order is on its way.").is_empty();
-        is_right.then_some(()).ok_or(StageError::Dependency("detectors"))
+        let rules =
+            Rules::of(&serde_json::Value::Null).map_err(|_| StageError::Dependency("rules"))?;
+        let known = Known::default();
+        if rules.places("The key is AKIAIOSFODNN7EXAMPLE.", &known).len() != 1
+            || !rules.places(HARMLESS, &known).is_empty()
+        {
+            return Err(StageError::Dependency("detectors"));
+        }
+        let model = MODEL.as_ref().map_err(|_| StageError::Dependency("model"))?;
+        let severe = |text: &str| {
+            let (judged, _) = model.judge(text, &mut || true);
+            judged.iter().any(|one| severity(model, rules.settings(), one).is_some())
+        };
+        (severe(UNSAFE) && !severe(HARMLESS)).then_some(()).ok_or(StageError::Dependency("model"))
     }
 }
 
 /// What was looked at so far, and what it gave.
 struct Search<'a> {
     ask: &'a Ask,
-    settings: &'a Settings,
-    known: BTreeSet<String>,
+    rules: &'a Rules,
+    known: Known,
     scanned: usize,
-    /// Leaks at their places in the received text.
-    leaks: Vec<Match>,
-    /// For each leak the view in which it was seen first.
-    seen: BTreeMap<(Span, Entity), Option<usize>>,
+    /// Hits with their places in the received text, and the view in which each was seen first.
+    hits: Vec<(Hit, Option<usize>)>,
+    /// The highest of each category: score, place, view.
+    unsafe_content: BTreeMap<Category, (Judged, Option<usize>, Option<Span>)>,
+    parts: Vec<Part>,
 }
 
 /// Looks at the answer and at every view of it, until the budget is spent.
 ///
 /// # Errors
-/// [`StageError::Late`] where the budget was spent before anything was looked at.
-fn moderate(ask: &Ask, settings: &Settings) -> Result<Report, StageError> {
+/// [`StageError::Late`] where the budget was spent before anything was looked at; `Dependency` where the model
+/// cannot be used.
+fn moderate(ask: &Ask, rules: &Rules) -> Result<Report, StageError> {
+    let model = MODEL.as_ref().map_err(|_| StageError::Dependency("model"))?;
     let mut search = Search {
         ask,
-        settings,
-        known: ask.known.values.iter().cloned().collect(),
+        rules,
+        known: Known::new(ask.known.salt.clone(), ask.known.values.iter().cloned()),
         scanned: 0,
-        leaks: Vec::new(),
-        seen: BTreeMap::new(),
+        hits: Vec::new(),
+        unsafe_content: BTreeMap::new(),
+        parts: Vec::new(),
     };
-    search.run();
+    search.run(model);
     let (scanned, total) = (search.scanned, ask.total_bytes());
     if scanned == 0 && total > 0 {
         return Err(StageError::Late);
     }
-    let (mut report, is_cut) = search.into_report();
+    let (mut report, is_cut) = search.into_report(model);
     report.coverage = Coverage { scanned, total, complete: scanned >= total && !is_cut };
     report.version.clone_from(&VERSION);
     Ok(report)
 }
 
 impl Search<'_> {
-    fn run(&mut self) {
+    fn run(&mut self, model: &ContentModel) {
         // what the bot was given to read is no secret of its own: it is learned before it is judged
         for item in &self.ask.interaction.context {
             if self.ask.budget.is_spent() {
                 return;
             }
-            let text = item.text.expose();
-            for hit in Detector::shared().detect(text) {
-                self.known.extend(self.digest(text, hit));
-            }
-            self.scanned += text.len();
+            self.known.learn(item.text.expose());
+            self.scanned += item.text.len();
         }
         if self.ask.budget.is_spent() {
             return;
         }
         let text = self.ask.interaction.text.expose();
-        self.judge(text, None, Some);
-        self.scanned += text.len();
+        let more = self.ask.size.more;
+        // of a part it is not known whether it stands in code; what stands at a place of a stream is looked
+        // at where the whole is known
+        let hits = match more {
+            true => self.rules.values(text, &self.known),
+            false => self.rules.places(text, &self.known),
+        };
+        let whole = self.rules.whole(text, !more);
+        self.hits.extend(hits.into_iter().chain(whole).map(|hit| (hit, None)));
+        if !self.content(model, text, text.len(), None) {
+            return;
+        }
         for (index, view) in self.ask.views.iter().enumerate() {
             if self.ask.budget.is_spent() {
                 return;
             }
             if view.source == Place::Text {
-                self.judge(view.text.expose(), Some(index), |span| view.to_source(span));
-            }
-            self.scanned += view.source_bytes();
-        }
-    }
-
-    /// Adds what leaks in one reading of the answer.
-    fn judge(&mut self, text: &str, view: Option<usize>, to_source: impl Fn(Span) -> Option<Span>) {
-        for hit in Detector::shared().detect(text) {
-            let is_echo = self.digest(text, hit).is_some_and(|digest| self.known.contains(&digest));
-            if is_echo || !self.settings.counts(hit.entity) {
-                continue;
-            }
-            if let Some(span) = to_source(hit.span) {
-                self.seen.entry((span, hit.entity)).or_insert(view);
-                self.leaks.push(Match { span, ..hit });
+                self.view(index, view);
+                if !self.content(
+                    model,
+                    view.text.expose(),
+                    view.source_bytes(),
+                    Some((index, view)),
+                ) {
+                    return;
+                }
+            } else {
+                self.scanned += view.source_bytes();
             }
         }
     }
 
-    fn digest(&self, text: &str, hit: Match) -> Option<String> {
-        let value = text.get(hit.span.start..hit.span.end)?;
-        Some(value_digest(&self.ask.known.salt, hit.entity, value))
+    fn view(&mut self, index: usize, view: &View) {
+        for hit in self.rules.values(view.text.expose(), &self.known) {
+            let Some(span) = hit.span.and_then(|span| view.to_source(span)) else { continue };
+            // Past the limit nobody reads them one by one.
+            let is_new = self.hits.len() > LEAKS
+                || !self.hits.iter().any(|(other, _)| {
+                    other.kind == hit.kind && other.span.is_some_and(|other| other.overlaps(&span))
+                });
+            if is_new {
+                self.hits.push((Hit { span: Some(span), ..hit }, Some(index)));
+            }
+        }
     }
 
-    /// The report without coverage and version, and whether there were too many leaks.
-    fn into_report(self) -> (Report, bool) {
+    /// Judges one reading by what it is about. `false` where the budget was spent on the way.
+    fn content(
+        &mut self,
+        model: &ContentModel,
+        text: &str,
+        bytes: usize,
+        view: Option<(usize, &View)>,
+    ) -> bool {
+        if !self.rules.settings().unsafe_content.enabled {
+            self.scanned += bytes;
+            return true;
+        }
+        let budget = self.ask.budget;
+        let (judged, scanned) = model.judge(text, &mut || !budget.is_spent());
+        self.scanned += if scanned >= text.len() { bytes } else { bytes * scanned / text.len() };
+        let (index, view) = view.unzip();
+        let mut highest = 0.0;
+        for one in judged {
+            highest = one.score.max(highest);
+            let place =
+                one.hottest.clone().map(|range| Span { start: range.start, end: range.end });
+            let span = match view {
+                None => place,
+                Some(view) => view.to_source(place.unwrap_or(Span { start: 0, end: text.len() })),
+            };
+            let known = self.unsafe_content.get(&one.category);
+            if known.is_none_or(|(other, ..)| other.score < one.score) {
+                self.unsafe_content.insert(one.category, (one, index, span));
+            }
+        }
+        self.parts.push(part(index, f64::from(highest)));
+        scanned >= text.len()
+    }
+
+    /// The report without coverage and version, and whether there were too many findings.
+    fn into_report(mut self, model: &ContentModel) -> (Report, bool) {
         let mut report = Report::default();
-        let leaks = resolve(self.leaks);
-        for hit in leaks.iter().take(LEAKS) {
-            let view = self.seen.get(&(hit.span, hit.entity)).copied().flatten();
+        self.hits.sort_by_key(|(hit, _)| hit.span.map_or((0, 0), |span| (span.start, span.end)));
+        for (hit, view) in self.hits.iter().take(LEAKS) {
             report.findings.push(
-                finding(
-                    format!("leak.{}", hit.entity.kind()),
-                    severity(hit.entity),
-                    hit.confidence,
-                )
-                .at(Place::Text, Some(hit.span))
-                .in_view(view),
+                finding(hit.kind.clone(), hit.severity, hit.confidence)
+                    .at(Place::Text, hit.span)
+                    .in_view(*view),
             );
-            report.edits.push(Edit {
-                place: Place::Text,
-                span: hit.span,
-                with: Masking::Redact(Some(hit.entity.label().to_owned())),
-            });
+            if let (Some(span), Some(label)) = (hit.span, hit.mask) {
+                let with = Masking::Redact(Some(label.to_owned()));
+                report.edits.push(Edit { place: Place::Text, span, with });
+            }
         }
-        let more = leaks.len().saturating_sub(LEAKS);
+        let more = self.hits.len().saturating_sub(LEAKS);
         if more > 0 {
             let rest = finding("leak.limit".to_owned(), Severity::Critical, 1.0);
             report.findings.push(rest.with_detail(format!("{more} more values")));
         }
+        for (judged, view, span) in self.unsafe_content.values() {
+            if let Some(severity) = severity(model, self.rules.settings(), judged) {
+                let kind = format!("unsafe.{}", judged.category.name());
+                let found = finding(kind, severity, f64::from(judged.score));
+                report.findings.push(found.at(Place::Text, *span).in_view(*view));
+            }
+        }
+        report.measures.score = self.parts.iter().map(|part| part.score).reduce(f64::max);
+        report.measures.parts = self.parts;
         (report, more > 0)
+    }
+}
+
+fn part(view: Option<usize>, score: f64) -> Part {
+    Part { place: Place::Text, view, score, by: None }
+}
+
+/// How bad a score is by the policy's levels, or else by the model's own.
+fn severity(model: &ContentModel, settings: &Settings, judged: &Judged) -> Option<Severity> {
+    let own = model.manifest().outputs.iter().find(|output| output.category == judged.category)?;
+    let levels = match settings.unsafe_content.categories.get(&judged.category) {
+        Some(Level::Switch(false)) => return None,
+        Some(Level::Levels(levels)) => *levels,
+        Some(Level::Switch(true)) | None => Levels::default(),
+    };
+    let score = f64::from(judged.score);
+    if score >= levels.block_above.unwrap_or(f64::from(own.thresholds.block)) {
+        Some(Severity::High)
+    } else if score >= levels.hold_above.unwrap_or(f64::from(own.thresholds.hold)) {
+        Some(Severity::Medium)
+    } else {
+        None
     }
 }
 
 fn finding(kind: String, severity: Severity, confidence: f64) -> Finding {
     Finding::new(StageName::moderation(), kind, severity, confidence)
-}
-
-fn severity(entity: Entity) -> Severity {
-    if entity.is_secret() { Severity::Critical } else { Severity::High }
 }
 
 #[cfg(test)]

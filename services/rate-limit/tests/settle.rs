@@ -43,7 +43,7 @@ impl Rig {
     fn ask(&self, id: &str, bytes: usize) -> Ask {
         let mut ask = portcullis_testkit::ask("");
         ask.interaction.id = MessageId::parse(id).unwrap();
-        ask.size = Size { bytes, chars: bytes };
+        ask.size = Size { bytes, chars: bytes, more: false };
         ask.settings = self.settings.clone();
         ask
     }

@@ -33,7 +33,7 @@ fn ask(settings: Value) -> Ask {
             in_reply_to: None,
             received_at: jiff::Timestamp::UNIX_EPOCH,
         },
-        size: Size { bytes: 5, chars: 5 },
+        size: Size { bytes: 5, chars: 5, more: false },
         views: Vec::new(),
         findings: Vec::new(),
         settings,
@@ -124,7 +124,7 @@ async fn one_household_is_one_address() {
 async fn characters_are_counted_as_received() {
     let stage = stage(&clock());
     let mut ask = speaker("jane", rules("speaker", "chars", 100));
-    ask.size = Size { bytes: 400, chars: 100 };
+    ask.size = Size { bytes: 400, chars: 100, more: false };
     assert_eq!(stage.check(&ask).await.unwrap().measures.remaining, Some(0));
     ask.size.chars = 101;
     let report = stage.check(&ask).await.unwrap();

@@ -47,7 +47,7 @@ fn cost(stage: &dyn Stage, text: &str, direction: Direction) -> Duration {
     let once = || {
         let mut asked = interaction(text);
         asked.direction = direction;
-        let size = Size { bytes: text.len(), chars: text.chars().count() };
+        let size = Size { bytes: text.len(), chars: text.chars().count(), more: false };
         let asked = Ask { interaction: asked, size, budget: Budget::of(UNHURRIED), ..ask("") };
         let began = Instant::now();
         let report = runtime.block_on(stage.check(&asked)).unwrap();

@@ -194,6 +194,8 @@ async fn operators_turn_no_consumer_round(server: &NatsServer) {
 const WHO_PUBLISHES: &[(&str, &[&str])] = &[
     ("portcullis.v1.ingress.shop", &["bot-shop"]),
     ("portcullis.v1.submit.shop", &["bot-shop"]),
+    ("portcullis.v1.stream.shop", &["bot-shop"]),
+    ("portcullis.v1.session.shop.i1.s1", &["bot-shop"]),
     ("portcullis.v1.stage.sanitizer.check", &["ingress", "portcullis"]),
     ("portcullis.v1.verdict.shop", &["ingress", "portcullis"]),
     ("portcullis.v1.resolution.shop", &["ingress", "portcullis"]),

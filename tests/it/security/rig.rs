@@ -15,7 +15,7 @@ use portcullis_bus::{
 use portcullis_core::{BotId, Clock, ManualClock, StageName, SystemClock, Verdict};
 use portcullis_ingress::auth::{Access, BotKeys, KeyHash, Keys};
 use portcullis_ingress::control::Control;
-use portcullis_ingress::doors::http::Door;
+use portcullis_ingress::doors::http::{Door, Streams};
 use portcullis_ingress::policies::{Policies, Strangers};
 use portcullis_ingress::request::CheckRequest;
 use portcullis_ingress::{Gateway, Parts, Problem, Throttling, start};
@@ -25,6 +25,7 @@ use portcullis_policy::Policy;
 use portcullis_rate_limit::RateLimit;
 use portcullis_sanitizer::Sanitizer;
 use portcullis_sentiment::Sentiment;
+use portcullis_service::{Admission, CancellationToken, Tasks};
 use portcullis_state::{ConversationsOptions, MemoryConversations, MemoryLimiter, Sealer};
 use portcullis_testkit::{FaultStage, shop};
 use secrecy::SecretString;
@@ -162,7 +163,13 @@ impl Rig {
     }
 
     pub(super) fn http_with(&self, keys: Keys) -> Router {
-        Door::new(self.gateway.clone(), keys, SEATS, TEXT_BYTES).routes()
+        let shutdown = CancellationToken::new();
+        let streams = Streams {
+            admission: Admission::new("streams", SEATS),
+            tasks: Tasks::new(shutdown.clone()),
+            shutdown,
+        };
+        Door::new(self.gateway.clone(), keys, SEATS, TEXT_BYTES, streams).routes()
     }
 }
 

@@ -27,5 +27,6 @@ fn verdict(decision: Decision, text: Option<&str>, reply: Option<&str>) -> Verdi
         recorded: Recorded::Journal,
         trace_id: None,
         took_us: 1,
+        stream: None,
     }
 }

@@ -13,7 +13,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures::StreamExt;
 use portcullis_core::{MessageId, Verdict};
-use portcullis_service::Admission;
+use portcullis_service::{Admission, CancellationToken, Tasks};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -27,6 +27,8 @@ use crate::holding::CheckState;
 use portcullis_door::Problem;
 use portcullis_door::auth::Keys;
 use portcullis_door::request::{BatchRequest, CheckRequest};
+use portcullis_streams::Released;
+use portcullis_streams::http::{HttpStreams, Lines};
 
 /// Messages of one batch.
 pub const BATCH: usize = 100;
@@ -42,14 +44,40 @@ pub struct Door {
     pub(super) keys: Arc<Keys>,
     admission: Admission,
     text_bytes: usize,
+    streams: HttpStreams,
+}
+
+/// What streams at a door need.
+#[derive(Clone)]
+pub struct Streams {
+    /// How many may be open at once, at every door together.
+    pub admission: Admission,
+    /// Where they run.
+    pub tasks: Tasks,
+    /// Tells them to end.
+    pub shutdown: CancellationToken,
 }
 
 impl Door {
     /// A door before a gateway: `keys` are asked for, at most `seats` messages are in work at once, and no
     /// message may have more than `text_bytes` of text and context, whatever its policy says.
-    pub fn new(gateway: Gateway, keys: Keys, seats: usize, text_bytes: usize) -> Self {
+    pub fn new(
+        gateway: Gateway,
+        keys: Keys,
+        seats: usize,
+        text_bytes: usize,
+        streams: Streams,
+    ) -> Self {
         let admission = Admission::new("http", seats);
-        Self { gateway, keys: Arc::new(keys), admission, text_bytes }
+        let Streams { admission: open, tasks, shutdown } = streams;
+        let streams = HttpStreams {
+            conductor: Arc::new(gateway.clone()),
+            admission: open,
+            tasks,
+            shutdown,
+            line_bytes: body_limit(text_bytes),
+        };
+        Self { gateway, keys: Arc::new(keys), admission, text_bytes, streams }
     }
 
     pub(super) fn body_limit(&self, path: &str) -> usize {
@@ -84,6 +112,21 @@ impl Door {
                     op.summary("Check up to 100 messages").description(
                         "A verdict or a problem for each item, in the order of the items.",
                     )
+                }),
+            )
+            .api_route(
+                "/v1/stream",
+                post_with(stream, |op| {
+                    op.summary("Check an answer while it is being written")
+                        .description(
+                            "The body is JSON lines: the opening, then the pieces as they are written. The \
+                             answer is server-sent events while the body is still coming: open {id}, piece \
+                             {seq, text, stopped?, verdict?} for each piece, problem where the stream is \
+                             broken. What is in text may be shown; the last piece has the verdict on the whole.",
+                        )
+                        .response_with::<200, Json<Released>, _>(|response| {
+                            response.description("Events; the data of a piece is this.")
+                        })
                 }),
             )
             .api_route(
@@ -150,6 +193,7 @@ fn route(path: &str) -> &'static str {
     match path {
         "/v1/check" => "/v1/check",
         "/v1/check/batch" => "/v1/check/batch",
+        "/v1/stream" => "/v1/stream",
         "/v1/admin" => "/v1/admin",
         "/openapi.json" => "/openapi.json",
         path if path.starts_with("/v1/checks/") => "/v1/checks/{id}",
@@ -236,6 +280,14 @@ async fn check_batch(
         .collect()
         .await;
     Ok(Json(BatchAnswer { items }))
+}
+
+async fn stream(
+    State(door): State<Door>,
+    Caller(access): Caller,
+    lines: Lines,
+) -> Result<Response, Problem> {
+    door.streams.answer(&access, lines).await
 }
 
 async fn look_up(

@@ -104,7 +104,7 @@ fn refusal(problem: &Problem) -> Reply {
     reply
 }
 
-fn refuse(why: Refusal) -> Reply {
+pub(crate) fn refuse(why: Refusal) -> Reply {
     refusal(&match why {
         Refusal::Busy => Problem::busy("every seat is taken").retry_after(1),
         Refusal::Panicked => Problem::unavailable("something went wrong inside; it was counted"),

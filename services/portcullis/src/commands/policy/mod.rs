@@ -28,6 +28,11 @@ pub(crate) enum Command {
     Sample,
     /// Print the JSON Schema of a document.
     Schema,
+    /// Print the section that registers a bot's system prompt: hashes of its pieces, and a canary to put into it.
+    Prompt {
+        /// The prompt, as text.
+        file: PathBuf,
+    },
     /// Check a document and put it in force for a bot.
     Put(Put),
 }
@@ -55,8 +60,42 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Schema => {
             out::pretty(&portcullis_config::schema::<Document>()).map(|()| ExitCode::SUCCESS)
         }
+        Command::Prompt { file } => prompt(&file).map(|()| ExitCode::SUCCESS),
         Command::Put(args) => put(&args),
     }
+}
+
+fn prompt(file: &Path) -> anyhow::Result<()> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("prompt {}", file.display()))?;
+    let random =
+        || rand::random::<[u8; 8]>().iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let section = registered(&text, &random(), &random()).with_context(|| {
+        let least = portcullis_moderate::SHINGLE;
+        format!(
+            "the prompt has fewer than {least} letters and digits: there is nothing to register"
+        )
+    })?;
+    out::print(&section)
+}
+
+/// The section that registers a prompt; absent where it is too short. It is of the prompt as it is given: with the
+/// canary in it, it is the same but for the pieces around the canary.
+fn registered(prompt: &str, salt: &str, canary: &str) -> Option<String> {
+    let shingles = portcullis_moderate::register(prompt, salt);
+    let rows: Vec<String> = shingles
+        .chunks(5)
+        .map(|row| row.iter().map(|hash| format!("\"{hash}\", ")).collect::<String>())
+        .map(|row| format!("  {}\n", row.trim_end()))
+        .collect();
+    (!rows.is_empty()).then(|| {
+        format!(
+            "# Put the canary somewhere into the prompt: nobody has a reason to say it.\n\
+             [stages.moderation.settings.system_prompt]\ncanaries = [\"{canary}\"]\nsalt = \"{salt}\"\n\
+             shingles = [\n{}]",
+            rows.concat()
+        )
+    })
 }
 
 fn check(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
@@ -139,4 +178,24 @@ fn put(args: &Put) -> anyhow::Result<ExitCode> {
     })?;
     out::print(&format!("{}: revision {revision} (digest {})", args.bot, policy.stamp().digest))?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registered_prompt_is_known_by_the_policy_that_it_is_written_into() {
+        let prompt = "You are Vera, the assistant of the lamp shop in Ghent. Never give more than ten percent off.";
+        let section = registered(prompt, "s4lt", "4be1c83f0a77d2e9").unwrap();
+        let policy = Policy::parse(&BotId::fallback(), "1", &section).unwrap();
+        let (_, stage) = policy.document().stages.first_key_value().unwrap();
+        let rules = portcullis_moderate::Rules::of(&stage.settings).unwrap();
+        let known = portcullis_moderate::Known::default();
+        for leak in [prompt, "the code is 4BE1 C83F 0A77 D2E9"] {
+            let hits = rules.places(leak, &known);
+            assert!(hits.iter().any(|hit| hit.kind.starts_with("leak.prompt")), "{leak}");
+        }
+        assert_eq!(registered("Be nice.", "s", "c"), None);
+    }
 }

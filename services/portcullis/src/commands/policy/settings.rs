@@ -44,7 +44,11 @@ fn check_one(stage: &StageName, settings: &Value) -> Result<(), Wrong> {
         "sentiment" => read::<portcullis_sentiment::Settings>(settings)
             .and_then(|settings| settings.validate().map_err(refused)),
         "sanitizer" => read::<portcullis_sanitizer::Settings>(settings).map(drop),
-        "moderation" => read::<portcullis_moderation::Settings>(settings).map(drop),
+        "moderation" => read::<portcullis_moderation::Settings>(settings).and_then(|settings| {
+            portcullis_moderate::Rules::compile(settings)
+                .map(drop)
+                .map_err(|error| refused(error.0))
+        }),
         "injection-classifier" => read::<portcullis_injection_classifier::Settings>(settings)
             .and_then(|settings| settings.validate().map_err(refused)),
         _ => Ok(()),
@@ -122,6 +126,11 @@ mod tests {
             ("[stages.sanitizer.settings.limits]\nlines = -10", Some((2, 9))),
             ("[stages.sanitizer.settings.entities]\nemail = 'hide'", Some((2, 9))),
             ("[stages.moderation.settings]\nentitys = {}", Some((2, 1))),
+            ("[stages.moderation.settings.links]\nhosts = ['https://a.org']", Some((2, 9))),
+            (
+                "[[stages.moderation.settings.guidelines.patterns]]\nname = 'x'\nregex = '('",
+                Some((1, 1)),
+            ),
             ("[stages.sentiment.settings]\nnegative = 0.5", Some((2, 12))),
             ("[stages.injection-classifier.settings]\nblock_above = 1.5", Some((2, 15))),
             ("[stages.injection-classifier.settings]\nblock_above = 0.5", None),

@@ -12,7 +12,7 @@ use portcullis_door::Problem;
 
 /// What is remembered of an id.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Remembered {
+pub struct Remembered {
     /// Keyed digest of the request.
     pub digest: String,
     /// The verdict, with its text.
@@ -23,13 +23,13 @@ pub(crate) struct Remembered {
 
 /// The memory. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Once {
+pub struct Once {
     kv: Arc<dyn Kv>,
     sealer: Arc<Sealer>,
 }
 
 /// How an attempt to be the first ended.
-pub(crate) enum First {
+pub enum First {
     /// This verdict is the one.
     Mine,
     /// Another was first, with the same request: that verdict is the one.
@@ -37,19 +37,19 @@ pub(crate) enum First {
 }
 
 /// A key for an id, in the characters that stores and subjects allow.
-pub(crate) fn key(direction: Direction, id: &MessageId) -> String {
+pub fn key(direction: Direction, id: &MessageId) -> String {
     let digest = Sha256::digest(format!("{}/{id}", direction.as_str()));
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Once {
     /// Remembers in `kv`, sealed.
-    pub(crate) fn new(kv: Arc<dyn Kv>, sealer: Arc<Sealer>) -> Self {
+    pub fn new(kv: Arc<dyn Kv>, sealer: Arc<Sealer>) -> Self {
         Self { kv, sealer }
     }
 
     /// A keyed digest of everything in a request but its id and time.
-    pub(crate) fn digest(&self, interaction: &Interaction) -> String {
+    pub fn digest(&self, interaction: &Interaction) -> String {
         let Interaction { direction, speaker, conversation, client_addr, in_reply_to, .. } =
             interaction;
         let mut parts = vec![
@@ -72,7 +72,7 @@ impl Once {
     ///
     /// # Errors
     /// Where the store is away.
-    pub(crate) async fn recall(
+    pub async fn recall(
         &self,
         bot: &BotId,
         direction: Direction,
@@ -86,7 +86,7 @@ impl Once {
     ///
     /// # Errors
     /// 422 where the id was used for something else.
-    pub(crate) fn same(remembered: Remembered, digest: &str) -> Result<Remembered, Problem> {
+    pub fn same(remembered: Remembered, digest: &str) -> Result<Remembered, Problem> {
         if remembered.digest == digest {
             return Ok(remembered);
         }
@@ -97,7 +97,7 @@ impl Once {
     ///
     /// # Errors
     /// Where the store is away.
-    pub(crate) async fn first(
+    pub async fn first(
         &self,
         bot: &BotId,
         direction: Direction,
@@ -121,7 +121,7 @@ impl Once {
     ///
     /// # Errors
     /// Where the store is away.
-    pub(crate) async fn replace(
+    pub async fn replace(
         &self,
         bot: &BotId,
         direction: Direction,
@@ -135,7 +135,7 @@ impl Once {
     ///
     /// # Errors
     /// Where the store is away.
-    pub(crate) async fn resolve(
+    pub async fn resolve(
         &self,
         bot: &BotId,
         mine: &ResolutionRecord,
@@ -152,7 +152,7 @@ impl Once {
     ///
     /// # Errors
     /// Where the store is away.
-    pub(crate) async fn resolution(
+    pub async fn resolution(
         &self,
         bot: &BotId,
         direction: Direction,

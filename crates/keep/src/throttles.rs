@@ -9,13 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 use portcullis_core::{Body, BotId, Entry, SummaryRecord};
 
 /// Length of a window.
-pub(crate) const WINDOW: Duration = Duration::from_secs(60);
+pub const WINDOW: Duration = Duration::from_secs(60);
 /// People counted at once; past it everybody's throttles are entries again.
 const PEOPLE: usize = 100_000;
 
 /// Counts throttles by bot and speaker.
 #[derive(Default)]
-pub(crate) struct Throttles(Mutex<HashMap<(BotId, Option<String>), Window>>);
+pub struct Throttles(Mutex<HashMap<(BotId, Option<String>), Window>>);
 
 struct Window {
     began: Timestamp,
@@ -25,7 +25,7 @@ struct Window {
 
 impl Throttles {
     /// Counts a throttle. `true` where it stands in the record alone.
-    pub(crate) fn count(&self, bot: &BotId, speaker: Option<&str>, now: Timestamp) -> bool {
+    pub fn count(&self, bot: &BotId, speaker: Option<&str>, now: Timestamp) -> bool {
         let mut windows = self.lock();
         let key = (bot.clone(), speaker.map(str::to_owned));
         if let Some(window) = windows.get_mut(&key) {
@@ -40,7 +40,7 @@ impl Throttles {
     }
 
     /// The summaries of windows that are over, to be recorded now; `all` ends every window.
-    pub(crate) fn summaries(&self, now: Timestamp, all: bool) -> Vec<Entry> {
+    pub fn summaries(&self, now: Timestamp, all: bool) -> Vec<Entry> {
         let window = SignedDuration::try_from(WINDOW).unwrap_or_default();
         let mut entries = Vec::new();
         self.lock().retain(|(bot, speaker), counted| {

@@ -1,0 +1,238 @@
+//! Unsafe content by a small model: one pass over a text with a weight for each n-gram and category, then windows
+//! of several lengths. As the linear model of `portcullis-model`, whose n-grams and norm it shares, with one
+//! output a category.
+
+use std::ops::Range;
+
+use portcullis_model::{
+    Calibration, FeatureParameters, Features, Thresholds, TokenEnd, extract, hex_sha256, norm,
+};
+use portcullis_moderate::Category;
+use serde::{Deserialize, Serialize};
+
+/// Number of categories.
+pub const OUTPUTS: usize = Category::ALL.len();
+/// Version of the form of the bundle.
+pub const FORMAT: u32 = 1;
+/// Tokens between two looks at the caller's `go_on`.
+const TURN: usize = 128;
+
+/// One category's part of the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    /// The category.
+    pub category: Category,
+    /// What one step of a weight is worth.
+    pub step: f32,
+    /// The logit of a text without features.
+    pub bias: f32,
+    /// From logit to probability.
+    pub calibration: Calibration,
+    /// Where to act.
+    pub thresholds: Thresholds,
+}
+
+/// What `manifest.json` says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the bundle's form; see [`FORMAT`].
+    pub format: u32,
+    /// Name and version of the model.
+    pub model: String,
+    /// How features were made.
+    pub features: FeatureParameters,
+    /// Lengths of the windows in tokens; each moves by half of itself.
+    pub windows: Vec<u32>,
+    /// What a window's logit loses for each doubling of the text's tokens past the longest window.
+    pub penalty_per_doubling: f32,
+    /// One a category, in the order of [`Category::ALL`].
+    pub outputs: Vec<Output>,
+    /// SHA-256 of `weights.bin`, in hex: for each bucket one signed byte a category.
+    pub weights_sha256: String,
+}
+
+/// Why a bundle cannot be used: which part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the bundle of the content model does not hold: {0}")]
+pub struct BundleError(pub &'static str);
+
+/// What the model made of a text, for one category.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// The category.
+    pub category: Category,
+    /// Calibrated probability: the highest of the whole and of its windows.
+    pub score: f32,
+    /// Where it is highest; absent where that is the whole text.
+    pub hottest: Option<Range<usize>>,
+}
+
+/// The model, ready to judge.
+pub struct ContentModel {
+    manifest: Manifest,
+    digest: String,
+    weights: Vec<[i8; OUTPUTS]>,
+}
+
+/// Running totals after a token.
+#[derive(Debug, Clone, Copy, Default)]
+struct Total {
+    sums: [i32; OUTPUTS],
+    count: u32,
+    start: usize,
+    end: usize,
+}
+
+struct Sums<'a> {
+    weights: &'a [[i8; OUTPUTS]],
+    sums: [i32; OUTPUTS],
+    count: u32,
+    totals: Vec<Total>,
+    go_on: &'a mut dyn FnMut() -> bool,
+    stopped: bool,
+}
+
+impl Features for Sums<'_> {
+    fn feature(&mut self, bucket: usize) {
+        if let Some(weights) = self.weights.get(bucket) {
+            for (sum, weight) in self.sums.iter_mut().zip(weights) {
+                *sum += i32::from(*weight);
+            }
+        }
+        self.count += 1;
+    }
+
+    fn token(&mut self, token: TokenEnd) -> bool {
+        let TokenEnd { start, end } = token;
+        self.totals.push(Total { sums: self.sums, count: self.count, start, end });
+        self.stopped = self.totals.len().is_multiple_of(TURN) && !(self.go_on)();
+        !self.stopped
+    }
+}
+
+impl ContentModel {
+    /// Reads a bundle from the bytes of its parts and checks all of it.
+    ///
+    /// # Errors
+    /// [`BundleError`], which says which part does not hold.
+    pub fn from_parts(manifest: &[u8], weights: &[u8]) -> Result<Self, BundleError> {
+        let digest = hex_sha256(manifest);
+        let manifest: Manifest =
+            serde_json::from_slice(manifest).map_err(|_| BundleError("manifest.json"))?;
+        let Manifest { features, windows, outputs, .. } = &manifest;
+        if manifest.format != FORMAT || features.version != <Sums<'static> as Features>::VERSION {
+            return Err(BundleError("format"));
+        }
+        if !(1..=24).contains(&features.bits) {
+            return Err(BundleError("features.bits"));
+        }
+        if windows.is_empty() || windows.iter().any(|tokens| *tokens < 4) {
+            return Err(BundleError("windows"));
+        }
+        if !outputs.iter().map(|output| output.category).eq(Category::ALL) {
+            return Err(BundleError("outputs"));
+        }
+        let is_right = |output: &Output| {
+            let Output { calibration, thresholds, step, bias, .. } = output;
+            let numbers = [*step, *bias, calibration.slope, calibration.offset];
+            numbers.iter().all(|number| number.is_finite())
+                && calibration.slope > 0.0
+                && (0.0..=1.0).contains(&thresholds.block)
+                && (0.0..=1.0).contains(&thresholds.hold)
+        };
+        if !outputs.iter().all(is_right) || !manifest.penalty_per_doubling.is_finite() {
+            return Err(BundleError("outputs"));
+        }
+        if weights.len() != OUTPUTS << features.bits
+            || hex_sha256(weights) != manifest.weights_sha256
+        {
+            return Err(BundleError("weights.bin"));
+        }
+        let (rows, _) = weights.as_chunks::<OUTPUTS>();
+        let weights = rows.iter().map(|row| row.map(u8::cast_signed)).collect();
+        Ok(Self { manifest, digest, weights })
+    }
+
+    /// What the manifest says.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// SHA-256 of the manifest, which holds that of the weights.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Judges a text: what of each category, and how many bytes were looked at. Linear in the length.
+    pub fn judge(&self, text: &str, go_on: &mut dyn FnMut() -> bool) -> (Vec<Judged>, usize) {
+        let (logits, scanned) = self.logits(text, go_on);
+        let judged = self.manifest.outputs.iter().zip(logits).map(|(output, (logit, hottest))| {
+            let Calibration { slope, offset } = output.calibration;
+            let score = 1.0 / (1.0 + (-(slope * logit + offset)).exp());
+            Judged { category: output.category, score, hottest }
+        });
+        (judged.collect(), scanned)
+    }
+
+    /// The highest logit of each output before calibration, and where; nothing for a text without tokens.
+    pub fn logits(
+        &self,
+        text: &str,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> (Vec<(f32, Option<Range<usize>>)>, usize) {
+        let mut sums = Sums {
+            weights: &self.weights,
+            sums: [0; OUTPUTS],
+            count: 0,
+            totals: Vec::with_capacity(text.len() / 4 + 1),
+            go_on,
+            stopped: false,
+        };
+        extract(text, self.manifest.features.bits, &mut sums);
+        let (totals, stopped) = (sums.totals, sums.stopped);
+        let Some(last) = totals.last().copied() else { return (Vec::new(), text.len()) };
+        let longest = self.manifest.windows.iter().copied().max().unwrap_or(1) as f32;
+        let penalty =
+            self.manifest.penalty_per_doubling * (totals.len() as f32 / longest).log2().max(0.0);
+        let nothing = Total::default();
+        let mut best: Vec<(f32, Option<Range<usize>>)> = self
+            .manifest
+            .outputs
+            .iter()
+            .enumerate()
+            .map(|(index, output)| (logit(output, index, &nothing, &last), None))
+            .collect();
+        for length in &self.manifest.windows {
+            let length = *length as usize;
+            if totals.len() <= length {
+                continue;
+            }
+            // the last window ends with the text, so that its tail has a full one as well
+            for end in (length..totals.len()).step_by((length / 2).max(1)).chain([totals.len()]) {
+                let begin = end - length;
+                let before =
+                    begin.checked_sub(1).and_then(|index| totals.get(index)).unwrap_or(&nothing);
+                let (Some(to), Some(first)) = (totals.get(end - 1), totals.get(begin)) else {
+                    continue;
+                };
+                for ((index, output), best) in
+                    self.manifest.outputs.iter().enumerate().zip(&mut best)
+                {
+                    let logit = logit(output, index, before, to) - penalty;
+                    if logit > best.0 {
+                        *best = (logit, Some(first.start..to.end));
+                    }
+                }
+            }
+        }
+        (best, if stopped { last.end } else { text.len() })
+    }
+}
+
+fn logit(output: &Output, index: usize, from: &Total, to: &Total) -> f32 {
+    let sum = |total: &Total| total.sums.get(index).copied().unwrap_or(0);
+    let count = to.count.saturating_sub(from.count) as usize;
+    output.bias + output.step * (sum(to) - sum(from)) as f32 / norm(count)
+}
