@@ -65,7 +65,10 @@ async fn pieces_of(
             fed = pieces.recv() => fed,
             () = until(due) => {
                 session.tick();
-                if let (Some(late), Some(released)) = (&late, session.take_late()) {
+                // Where there is no way to tell it now, it goes with the answer to the next piece.
+                if let Some(late) = &late
+                    && let Some(released) = session.take_late()
+                {
                     late(released).await;
                 }
                 continue;
