@@ -175,7 +175,9 @@ fn write(text: &str, found: Vec<Stretch>, room: Limits) -> (Reading, bool) {
         let context = Span { start: before, end: stretch.span.start };
         let (bytes, runs) = writer.size();
         let (more, more_runs) = stretch.reading.size();
-        if bytes + context.len() + more + 1 > room.bytes || runs + more_runs + 2 > room.runs {
+        let separator = usize::from(at.is_some_and(|at| at != before));
+        if bytes + context.len() + more + separator > room.bytes || runs + more_runs + 2 > room.runs
+        {
             is_cut = true;
             break;
         }

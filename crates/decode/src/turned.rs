@@ -17,6 +17,8 @@ const BETTER: i32 = 120;
 /// What words beside a stretch may lose together, and how many of them are taken in.
 const LITTLE: i32 = 24;
 const BESIDE: usize = 12;
+/// Longest text backwards that is read word by word too.
+const BOTH: usize = 4096;
 /// Fewest letters that a word needs to gain anything.
 const LETTERS: usize = 2;
 /// Least mean of a reading.
@@ -113,7 +115,7 @@ fn turn(text: &str, peak: Peak) -> Option<Stretch> {
     if !reads(reading.text(), source, peak) {
         return None;
     }
-    if peak.words >= 3 {
+    if peak.words >= 3 && source.len() <= BOTH {
         reading.separate('\n');
         for word in words(source, |c| !c.is_whitespace()) {
             let turned = source.get(word.start..word.end)?.char_indices().rev();
