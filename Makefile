@@ -100,11 +100,10 @@ peers-sanitizer: ## the sanitizer beside detect-secrets, Presidio and gitleaks, 
 	target/peers-sanitizer/bin/python -B tests/peers/sanitizer/run.py
 
 .PHONY: train
-train: ## train the injection classifier: make train DATA=FILE.jsonl
+train: ## from data to the injection classifier's bundle (hours on two cores, resumable): make train DATA=FILE.jsonl
 	@[[ -n "$(DATA)" ]] || { echo "make train: name the labelled messages: make train DATA=FILE.jsonl" >&2; exit 2; }
 	@[[ -r "$(DATA)" ]] || { echo "make train: cannot read $(DATA)" >&2; exit 2; }
-	cargo run --release --locked -p portcullis-injection-classifier --bin train-injection -- \
-	  --data "$(DATA)" --out services/injection-classifier/model
+	services/injection-classifier/training/train.sh "$(DATA)"
 
 .PHONY: train-moderation
 train-moderation: ## train moderation's content model: make train-moderation DATA=FOLDER

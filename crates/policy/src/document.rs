@@ -63,7 +63,8 @@ pub struct Limits {
     pub total_bytes: usize,
     /// From receipt to decision, in milliseconds.
     pub total_ms: u64,
-    /// Added to `total_ms` for each 1024 bytes of text and context.
+    /// Added to `total_ms` for each 1024 bytes of text and context: what the injection classifier's encoder needs
+    /// to judge a long text whole.
     pub total_ms_per_kib: u64,
     /// For the journal's acknowledgement, in milliseconds.
     pub journal_ms: u64,
@@ -71,7 +72,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { total_bytes: 256 * 1024, total_ms: 300, total_ms_per_kib: 0, journal_ms: 50 }
+        Self { total_bytes: 256 * 1024, total_ms: 300, total_ms_per_kib: 40, journal_ms: 50 }
     }
 }
 

@@ -58,7 +58,9 @@ impl Call {
         Self {
             stage: stage.clone(),
             timeout: Duration::from_millis(section.timeout_ms.unwrap_or(default.timeout_ms)),
-            timeout_per_kib: Duration::from_millis(section.timeout_ms_per_kib.unwrap_or(0)),
+            timeout_per_kib: Duration::from_millis(
+                section.timeout_ms_per_kib.unwrap_or(default.timeout_ms_per_kib),
+            ),
             reads: section.reads.clone().unwrap_or_else(|| default.reads.to_vec()),
             on_gap: section.on_gap.unwrap_or(default.on_gap),
             on_partial: section.on_partial.unwrap_or(default.on_partial),
@@ -141,6 +143,7 @@ fn scaled(base: Duration, per_kib: Duration, bytes: usize) -> Duration {
 /// What a stage does where the policy says nothing of it.
 struct Defaults {
     timeout_ms: u64,
+    timeout_ms_per_kib: u64,
     reads: &'static [Read],
     on_gap: OnGap,
     on_partial: OnGap,
@@ -152,6 +155,7 @@ impl Defaults {
         use Read::{Context, Identity, Text, Views};
         let judge = Self {
             timeout_ms: 200,
+            timeout_ms_per_kib: 0,
             reads: &[Text, Context, Views],
             on_gap: OnGap::Hold,
             on_partial: OnGap::Hold,
@@ -180,6 +184,8 @@ impl Defaults {
                 always: true,
                 ..judge
             },
+            // its encoder needs about 40 ms of a core for 1 KiB of text that it has to judge whole
+            "injection-classifier" => Self { timeout_ms_per_kib: 40, ..judge },
             "moderation" => Self { reads: &[Text, Views], ..judge },
             _ => judge,
         }

@@ -1,168 +1,205 @@
-//! From logits to probabilities, thresholds and the correction for long texts, all on sources that
-//! the weights were not learnt from.
+//! From logits to probabilities, exits, the correction for long texts and operating points, all on sources
+//! that nothing was learnt from.
 
 use portcullis_model::metrics::{Confusion, Scored, threshold_at_fpr};
-use portcullis_model::{Calibration, LinearModel, TextClassifier, Thresholds};
+use portcullis_model::{Channel, Exits, Judged, LinearPass, OperatingPoints, Stretch};
 
 use crate::data::Row;
-use crate::learner::Parts;
+use crate::draft::{Draft, judge};
+use crate::fit::{Point, blend, platt};
+use crate::long::Long;
+use crate::mix;
 
 /// Corrections that are tried.
 const PENALTIES: &[f32] = &[0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.25];
-/// Shares of harmless texts that may be blocked, and that may be held.
-const BLOCK_FPR: f64 = 0.003;
-const HOLD_FPR: f64 = 0.01;
-/// Bytes of a long text put together from short ones.
-const LONG: usize = 16 * 1024;
+/// Shares of harmless texts that may be reported.
+pub(crate) const STRICT: f64 = 0.01;
+pub(crate) const BALANCED: f64 = 0.003;
+pub(crate) const LENIENT: f64 = 0.001;
+/// The share of held-out attacks that may leave by the benign exit.
+pub(crate) const MISSED: f64 = 0.005;
+/// Shares of unknown n-grams that are tried for the gate before it.
+const UNKNOWN: &[f32] = &[0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+/// Above the highest held-out harmless text by this much, as a logit, the attack exit begins.
+const MARGIN: f32 = 0.5;
+/// Texts of more bytes are several stretches; what is fitted on whole texts leaves them out.
+const ONE_STRETCH: usize = 2_200;
 
-/// Scores rows with the whole path that the service takes.
-pub(crate) fn scored(model: &LinearModel, rows: &[&Row]) -> Vec<Scored> {
-    rows.iter()
-        .map(|row| Scored { score: model.judge(&row.text, &mut || true).score, attack: row.attack })
-        .collect()
+/// The rows of a channel that are held out, and long texts made of them.
+pub(crate) struct HeldOut<'a> {
+    pub(crate) rows: Vec<&'a Row>,
+    pub(crate) long: Long,
 }
 
-/// Long benign texts: documents of the rows, one after another, up to 16 KiB each.
-pub(crate) fn long_benign(rows: &[&Row]) -> Vec<Row> {
-    let mut long: Vec<Row> = Vec::new();
-    let mut text = String::new();
-    let documents = [
-        "benign_document",
-        "hard_benign_security_text",
-        "benign_code",
-        "benign_email",
-        "instruction",
-    ];
-    for row in rows.iter().filter(|row| documents.contains(&row.kind.as_str())) {
-        text.push_str(&row.text);
-        text.push_str("\n\n");
-        if text.len() >= LONG {
-            long.push(Row {
-                text: std::mem::take(&mut text),
-                kind: "long".to_owned(),
-                ..(*row).clone()
-            });
-        }
+pub(crate) fn scored(judged: &[Judged], rows: &[&Row]) -> Vec<Scored> {
+    let both = judged.iter().zip(rows);
+    both.map(|(judged, row)| Scored { score: judged.score, attack: row.attack }).collect()
+}
+
+/// Whether a row is of ordinary traffic: obfuscated texts reach a bot seldom, and are many among the rows.
+pub(crate) fn is_traffic(row: &Row) -> bool {
+    !row.kind.starts_with("obfuscated")
+}
+
+/// Whole texts of one stretch with what the linear model says of them.
+fn stretches<'a>(
+    draft: &Draft,
+    channel: Channel,
+    rows: &[&'a Row],
+) -> anyhow::Result<Vec<(&'a Row, Stretch)>> {
+    let cascade = draft.cascade()?;
+    let linear = cascade.linear(channel);
+    let of = |row: &Row| -> Option<Stretch> {
+        let pass: LinearPass<'_> = linear.pass(&row.text, &mut || true);
+        pass.stretch(&(0..row.text.len()))
+    };
+    let short = rows.iter().filter(|row| row.text.len() <= ONE_STRETCH);
+    Ok(short.filter_map(|row| Some((*row, of(row)?))).collect())
+}
+
+/// Sets everything of a channel.
+pub(crate) fn calibrate(
+    draft: &mut Draft,
+    channel: Channel,
+    held: &HeldOut<'_>,
+) -> anyhow::Result<()> {
+    linear(draft, channel, held)?;
+    if draft.encoder.is_some() {
+        head(draft, channel, held)?;
     }
-    long
+    exits(draft, channel, held)?;
+    operating_points(draft, channel, held)
 }
 
-/// Attacks of a person's own words, each in the middle of a long benign text.
-pub(crate) fn long_attacks(rows: &[&Row]) -> Vec<Row> {
-    let hosts = long_benign(rows);
-    let direct = ["direct_injection", "jailbreak", "prompt_leak"];
-    rows.iter()
-        .filter(|row| row.attack && direct.contains(&row.kind.as_str()) && row.text.len() < 1_000)
-        .zip(hosts.iter().cycle())
-        .map(|(attack, host)| {
-            let (before, after) =
-                host.text.split_at(host.text.floor_char_boundary(host.text.len() / 2));
-            Row { text: format!("{before}\n{}\n{after}", attack.text), ..(*attack).clone() }
-        })
-        .collect()
+fn linear(draft: &mut Draft, channel: Channel, held: &HeldOut<'_>) -> anyhow::Result<()> {
+    let chosen = penalty(&draft.linear_only(), channel, held, |draft, penalty| {
+        draft.channel(channel).linear.windows.penalty_per_doubling = penalty;
+    })?;
+    draft.channel(channel).linear.windows.penalty_per_doubling = chosen;
+    let logits: Vec<(f32, bool)> = stretches(draft, channel, &held.rows)?
+        .iter()
+        .map(|(row, stretch)| (stretch.logit, row.attack))
+        .collect();
+    draft.channel(channel).linear.calibration = platt(&logits);
+    Ok(())
 }
 
-/// Sets the correction for long texts (the one at which, at the threshold to hold, the recalls on texts
-/// and on attacks in long texts less the false alarms on long ones are highest), the calibration and the thresholds of `parts` on `rows`.
-pub(crate) fn calibrate(parts: &mut Parts, rows: &[&Row]) -> anyhow::Result<()> {
-    let (harmless, attacks) = (long_benign(rows), long_attacks(rows));
-    let harmless: Vec<&Row> = harmless.iter().collect();
-    let attacks: Vec<&Row> = attacks.iter().collect();
+/// How the encoder's logit and the linear model's become one probability, and the correction for long texts.
+fn head(draft: &mut Draft, channel: Channel, held: &HeldOut<'_>) -> anyhow::Result<()> {
+    let alone = draft.encoder_only();
+    let cascade = alone.cascade()?;
+    // asks the encoder about every window, on every core; below it is read again
+    judge(&cascade, channel, &held.rows);
+    let Some(encoder) = &draft.encoder else { return Ok(()) };
+    let outputs = draft.manifest.encoder.as_ref().map(|e| e.outputs.clone()).unwrap_or_default();
+    let head = draft.manifest.channel(channel).head.as_ref().map(|head| head.output.clone());
+    let index = outputs.iter().position(|output| Some(output) == head.as_ref());
+    let linear = cascade.linear(channel);
+    let mut points = Vec::new();
+    for row in held.rows.iter().filter(|row| row.text.len() <= ONE_STRETCH) {
+        let pass = linear.pass(&row.text, &mut || true);
+        let said = cascade.windows(&row.text)?.into_iter().filter_map(|window| {
+            let logits = encoder.replay.said(&window.ids)?;
+            let linear = pass.stretch(&window.bytes)?.logit;
+            Some([f64::from(*logits.get(index?)?), f64::from(linear)])
+        });
+        let highest = said.max_by(|a, b| a[0].total_cmp(&b[0]));
+        points.extend(highest.map(|x| Point { x, attack: row.attack }));
+    }
+    if let Some(head) = &mut draft.channel(channel).head {
+        head.blend = blend(&points);
+    }
+    let chosen = penalty(&draft.encoder_only(), channel, held, |draft, penalty| {
+        if let Some(head) = &mut draft.channel(channel).head {
+            head.penalty_per_doubling = penalty;
+        }
+    })?;
+    if let Some(head) = &mut draft.channel(channel).head {
+        head.penalty_per_doubling = chosen;
+    }
+    Ok(())
+}
 
-    // calibration is monotone and has no say in the choice, but a plain logistic would saturate
-    parts.manifest.calibration = Calibration { slope: 0.2, offset: 0.0 };
+/// The correction for long texts at which, at 1 % of false alarms, the recalls on texts and on attacks in
+/// long texts less the false alarms on long ones are highest.
+fn penalty(
+    draft: &Draft,
+    channel: Channel,
+    held: &HeldOut<'_>,
+    set: impl Fn(&mut Draft, f32),
+) -> anyhow::Result<f32> {
+    let traffic: Vec<&Row> = held.rows.iter().copied().filter(|row| is_traffic(row)).collect();
     let mut best = (f64::MIN, 0.0);
     for penalty in PENALTIES {
-        parts.manifest.windows.penalty_per_doubling = *penalty;
-        let model = parts.model()?;
-        let texts = scored(&model, rows);
-        let at = threshold_at_fpr(HOLD_FPR, &texts).unwrap_or(1.0);
+        let mut tried = draft.clone();
+        set(&mut tried, *penalty);
+        let cascade = tried.cascade()?;
+        let of = |rows: &[&Row]| scored(&judge(&cascade, channel, rows), rows);
+        let texts = of(&traffic);
+        let at = threshold_at_fpr(STRICT, &texts).unwrap_or(1.0);
         let reported = |all: &[Scored]| Confusion::at(at, all);
         let worth = reported(&texts).recall().unwrap_or(0.0)
-            + reported(&scored(&model, &attacks)).recall().unwrap_or(0.0)
-            - reported(&scored(&model, &harmless)).false_positive_rate().unwrap_or(0.0);
+            + reported(&of(&held.long.attacks())).recall().unwrap_or(0.0)
+            - reported(&of(&held.long.harmless())).false_positive_rate().unwrap_or(0.0);
         if worth > best.0 {
             best = (worth, *penalty);
         }
     }
-    parts.manifest.windows.penalty_per_doubling = best.1;
+    Ok(best.1)
+}
 
-    let model = parts.model()?;
-    let logits: Vec<(f32, bool)> =
-        rows.iter().filter_map(|row| Some((model.logit(&row.text)?, row.attack))).collect();
-    parts.manifest.calibration = platt(&logits);
-    let all = scored(&parts.model()?, rows);
-    let at = |rate| threshold_at_fpr(rate, &all).unwrap_or(1.0).min(1.0);
-    parts.manifest.thresholds = Thresholds { block: at(BLOCK_FPR), hold: at(HOLD_FPR) };
+/// Where the linear model answers alone: as many harmless texts as can be, while few enough attacks go with
+/// them; and attacks so sure that no harmless text comes near.
+fn exits(draft: &mut Draft, channel: Channel, held: &HeldOut<'_>) -> anyhow::Result<()> {
+    if draft.encoder.is_none() {
+        return Ok(());
+    }
+    let calibration = draft.manifest.channel(channel).linear.calibration.clone();
+    let seen: Vec<(&Row, f32, f32)> = stretches(draft, channel, &held.rows)?
+        .into_iter()
+        .map(|(row, stretch)| (row, calibration.probability(stretch.logit), stretch.unknown))
+        .collect();
+    let attacks = seen.iter().filter(|(row, ..)| row.attack).count();
+    let allowed = (MISSED * attacks as f64).floor() as usize;
+    let mut best = (0, 0.0, 0.0);
+    for most in UNKNOWN {
+        let mut familiar: Vec<(f32, bool)> = seen
+            .iter()
+            .filter(|(_, _, unknown)| unknown <= most)
+            .map(|(row, p, _)| (*p, row.attack))
+            .collect();
+        familiar.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let missed = familiar.iter().filter(|(_, attack)| *attack).map(|(p, _)| *p).nth(allowed);
+        let below = missed.unwrap_or(0.5).min(0.5);
+        let answered = familiar.iter().filter(|(p, attack)| !attack && *p < below).count();
+        if answered > best.0 {
+            best = (answered, below, *most);
+        }
+    }
+    let highest =
+        seen.iter().filter(|(row, ..)| !row.attack).map(|(_, p, _)| *p).fold(0.0, f32::max);
+    let logit = (highest / (1.0 - highest)).ln() + MARGIN;
+    let attack_above = if logit.is_finite() { 1.0 / (1.0 + (-logit).exp()) } else { 2.0 };
+    let parameters = draft.channel(channel);
+    parameters.exits = Exits { benign_below: best.1, attack_above };
+    if let Some(novelty) = &mut parameters.novelty {
+        novelty.max_unknown = best.2;
+    }
     Ok(())
 }
 
-/// Platt scaling (Platt 1999) by Newton's method on slope and offset, each step halved until it
-/// lessens the loss. Attacks and harmless texts
-/// weigh the same in all: the probability is that of a text of which nothing is known before.
-fn platt(logits: &[(f32, bool)]) -> Calibration {
-    let attacks = logits.iter().filter(|(_, attack)| *attack).count() as f64;
-    let harmless = logits.len() as f64 - attacks;
-    // targets a little inside 0 and 1, as Platt has them, so that few samples do not make sure
-    let (high, low) = ((attacks + 1.0) / (attacks + 2.0), 1.0 / (harmless + 2.0));
-    let loss = |slope: f64, offset: f64| -> f64 {
-        logits
-            .iter()
-            .map(|(logit, attack)| {
-                let (target, weight) =
-                    if *attack { (high, 1.0 / attacks) } else { (low, 1.0 / harmless) };
-                let z = slope * f64::from(*logit) + offset;
-                // log(1 + exp(z)) without overflow
-                weight * (z.max(0.0) + (-z.abs()).exp().ln_1p() - target * z)
-            })
-            .sum()
-    };
-    let (mut slope, mut offset) = (0.1f64, 0.0f64);
-    for _ in 0..100 {
-        let (mut ga, mut gb, mut haa, mut hab, mut hbb) = (0.0, 0.0, 1e-9, 0.0, 1e-9);
-        for (logit, attack) in logits {
-            let x = f64::from(*logit);
-            let (target, weight) =
-                if *attack { (high, 1.0 / attacks) } else { (low, 1.0 / harmless) };
-            let p = 1.0 / (1.0 + (-(slope * x + offset)).exp());
-            let (error, curve) = ((p - target) * weight, p * (1.0 - p) * weight);
-            ga += error * x;
-            gb += error;
-            haa += curve * x * x;
-            hab += curve * x;
-            hbb += curve;
-        }
-        let determinant = haa * hbb - hab * hab;
-        if determinant.abs() < 1e-12 {
-            break;
-        }
-        let (da, db) = ((hbb * ga - hab * gb) / determinant, (haa * gb - hab * ga) / determinant);
-        let before = loss(slope, offset);
-        let mut share = 1.0;
-        while share > 1e-6 && loss(slope - share * da, offset - share * db) > before {
-            share /= 2.0;
-        }
-        slope -= share * da;
-        offset -= share * db;
-    }
-    Calibration { slope: slope.max(1e-3) as f32, offset: offset as f32 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn platt_finds_the_slope_that_made_the_labels() {
-        // at logit ±1, the label is right three times in four: sigmoid(ln 3) = 0.75
-        let logits: Vec<(f32, bool)> = (0..4_000)
-            .map(|n| match n % 2 {
-                0 => (1.0, n % 8 != 0),
-                _ => (-1.0, n % 8 == 1),
-            })
-            .collect();
-        let found = platt(&logits);
-        assert!((found.slope - 3.0f32.ln()).abs() < 0.02, "{found:?}");
-        assert!(found.offset.abs() < 0.02, "{found:?}");
-    }
+fn operating_points(draft: &mut Draft, channel: Channel, held: &HeldOut<'_>) -> anyhow::Result<()> {
+    let rows: Vec<&Row> = held.rows.iter().copied().filter(|row| !row.attack).collect();
+    let judged = judge(&draft.cascade()?, channel, &rows);
+    let scores: Vec<(&Row, f32)> =
+        rows.iter().zip(&judged).map(|(row, judged)| (*row, judged.score)).collect();
+    let traffic = mix::weighted(channel, &scores);
+    let at = |rate| mix::threshold(rate, &traffic);
+    let points =
+        OperatingPoints { strict: at(STRICT), balanced: at(BALANCED), lenient: at(LENIENT) };
+    let parameters = draft.channel(channel);
+    parameters.operating_points = points;
+    // a certain attack is one at every operating point
+    parameters.exits.attack_above = parameters.exits.attack_above.max(points.lenient);
+    Ok(())
 }

