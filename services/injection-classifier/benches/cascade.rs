@@ -47,11 +47,14 @@ fn traffic() -> Vec<String> {
         return MIX.iter().map(|text| (*text).to_owned()).collect();
     };
     let lines = std::fs::read_to_string(file).expect("a file of traffic");
-    let rows = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
-    let benign = rows.filter(|row| row["label"] == "benign");
+    let row = |line| serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+    let benign = lines
+        .lines()
+        .map(row)
+        .filter(|row| row.get("label").and_then(serde_json::Value::as_str) == Some("benign"));
+    let text = |row: serde_json::Value| row.get("text")?.as_str().map(str::to_owned);
     // every twentieth, in an order that mixes the sources
-    let mut texts: Vec<String> =
-        benign.filter_map(|row| row["text"].as_str().map(str::to_owned)).step_by(20).collect();
+    let mut texts: Vec<String> = benign.filter_map(text).step_by(20).collect();
     texts.sort_by_key(|text| portcullis_model::hex_sha256(text.as_bytes()));
     texts
 }
