@@ -111,6 +111,22 @@ train-moderation: ## train moderation's content model: make train-moderation DAT
 	cargo run --release --locked -p portcullis-moderation --bin train-moderation -- \
 	  --data "$(DATA)" --out services/moderation/model
 
+# libtorch is linked by this alone: a workspace of its own, with its own lock and its own folder of what is built.
+BERT = --manifest-path crates/model-bert/Cargo.toml --workspace --locked --target-dir target/bert
+
+.PHONY: bert
+bert: ## the injection classifier on rust-bert: gets libtorch (0.8 GB, once), builds, tests that logits agree
+	@env=$$(tests/tools/libtorch.sh) && eval "$$env" && set -x && cargo fmt --manifest-path crates/model-bert/Cargo.toml --all --check && \
+	  cargo clippy $(BERT) --all-targets -- -D warnings && cargo test $(BERT) -- --nocapture
+
+PEERS = target/peers
+# A folder with encoder.onnx, vocab.txt and encoder.json; by default the shipped bundle's.
+ENCODER ?= $(PEERS)/encoder
+
+.PHONY: peers
+peers: ## speed beside onnxruntime and DeBERTa-v3-base: make peers [ENCODER=DIR] [DATA=FILE.jsonl for the linear baseline]
+	@tests/peers/run.sh "$(PEERS)" "$(ENCODER)" "$(DATA)"
+
 .PHONY: clean-data
 clean-data: ## remove what local runs wrote: ./portcullis-data and ./.run
 	@rm -rf portcullis-data .run

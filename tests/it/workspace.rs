@@ -52,6 +52,21 @@ pub(crate) fn members() -> Vec<Member> {
     metadata.packages
 }
 
+/// Folders of crates and services that the workspace excludes: workspaces of their own, which need what nobody who
+/// builds the rest should need.
+pub(crate) fn excluded() -> Vec<String> {
+    let manifest = read("Cargo.toml");
+    let line = manifest.lines().find(|line| line.starts_with("exclude = [")).unwrap();
+    let paths = line.split('"').skip(1).step_by(2).filter(|path| !path.starts_with("tests/"));
+    let paths: Vec<_> = paths.map(str::to_owned).collect();
+    assert!(!paths.is_empty(), "one line names them: {line}");
+    for path in &paths {
+        let own = read(format!("{path}/Cargo.toml"));
+        assert!(own.contains("[workspace]"), "{path} is a workspace of its own");
+    }
+    paths
+}
+
 /// What cargo prints.
 pub(crate) fn cargo(arguments: &[&str]) -> String {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
