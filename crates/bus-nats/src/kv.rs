@@ -34,26 +34,11 @@ impl NatsKv {
         let context = store::context(&client);
         let store = context.get_key_value(bucket).await.map_err(|error| match error.kind() {
             KeyValueErrorKind::InvalidStoreName => OpenError::Missing(format!("bucket {bucket}")),
-            _ if is_missing(&error) => OpenError::Missing(format!("bucket {bucket}")),
+            _ if store::is_missing(&error) => OpenError::Missing(format!("bucket {bucket}")),
             _ => OpenError::Away,
         })?;
         Ok(Self { store, client })
     }
-}
-
-/// Whether the server answered that there is no such stream.
-fn is_missing(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut source = Some(error);
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<jetstream::context::GetStreamError>() {
-            return matches!(
-                error.kind(),
-                jetstream::context::GetStreamErrorKind::JetStream(inner) if inner.code() == 404
-            );
-        }
-        source = error.source();
-    }
-    false
 }
 
 #[async_trait]

@@ -3,8 +3,8 @@
 //!
 //! Connections are made by [`connect`] alone. What is asked and answered in the hot path is core
 //! request-reply ([`Remote`], [`serve`], [`serve_requests`]); what must not be lost is JetStream
-//! ([`NatsJournal`], [`NatsKv`], [`NatsHeld`], [`NatsOutbox`], [`SubmitQueue`], [`Dead`]). The two are
-//! never mixed. Streams and buckets are made by [`admin::init`], and by nobody else.
+//! ([`NatsJournal`], [`NatsKv`], [`NatsHeld`], [`NatsOutbox`], [`SubmitQueue`], [`Dead`], [`NatsModels`]). The
+//! two are never mixed. Streams and buckets are made by [`admin::init`], and by nobody else.
 
 pub mod admin;
 mod connect;
@@ -14,6 +14,7 @@ mod held;
 mod journal;
 mod kv;
 mod micro;
+mod models;
 mod outbox;
 mod remote;
 mod requests;
@@ -32,6 +33,7 @@ pub use dead::Dead;
 pub use held::NatsHeld;
 pub use journal::NatsJournal;
 pub use kv::NatsKv;
+pub use models::NatsModels;
 pub use outbox::NatsOutbox;
 pub use remote::Remote;
 pub use requests::{Door, Refusal, Reply, Request, ServeError, Serving, Work, serve_requests};

@@ -9,7 +9,9 @@ mod config;
 use portcullis_core::BotId;
 
 use crate::streams::{self, InitOptions, READERS};
-use crate::subjects::{self, CONTROL_BUCKET, POLICY_BUCKET, VERDICTS_BUCKET};
+use crate::subjects::{
+    self, CONTROL_BUCKET, MODEL_ROLES_BUCKET, MODELS_STORE, POLICY_BUCKET, VERDICTS_BUCKET,
+};
 
 pub use config::{ConfigError, UserPassword, server_config};
 
@@ -29,6 +31,9 @@ pub struct Rights {
 /// The stages that are processes of their own.
 pub const STAGES: [&str; 5] =
     ["rate-limit", "sanitizer", "injection-classifier", "sentiment", "moderation"];
+
+/// The stages among them whose model can be swapped.
+const MODELLED: [&str; 1] = ["injection-classifier"];
 
 /// The prefix of a user's inboxes: nobody else may listen there.
 pub fn inbox_prefix(user: &str) -> String {
@@ -92,12 +97,25 @@ impl Rights {
 
     /// Watches a bucket, and reads its history, with consumers that the server forgets.
     fn watching(self, bucket: &str) -> Self {
-        self.getting(bucket).publishes([
-            format!("$JS.API.CONSUMER.CREATE.KV_{bucket}"),
-            format!("$JS.API.CONSUMER.CREATE.KV_{bucket}.>"),
-            format!("$JS.API.CONSUMER.INFO.KV_{bucket}.*"),
-            format!("$JS.API.CONSUMER.DELETE.KV_{bucket}.>"),
-            format!("$JS.FC.KV_{bucket}.>"),
+        self.getting(bucket).reading(&format!("KV_{bucket}"))
+    }
+
+    /// Reads a stream with consumers that the server forgets.
+    fn reading(self, stream: &str) -> Self {
+        self.publishes([
+            format!("$JS.API.CONSUMER.CREATE.{stream}"),
+            format!("$JS.API.CONSUMER.CREATE.{stream}.>"),
+            format!("$JS.API.CONSUMER.INFO.{stream}.*"),
+            format!("$JS.API.CONSUMER.DELETE.{stream}.>"),
+            format!("$JS.FC.{stream}.>"),
+        ])
+    }
+
+    /// Follows which model is to judge, and gets it.
+    fn following_models(self) -> Self {
+        self.watching(MODEL_ROLES_BUCKET).reading(&format!("OBJ_{MODELS_STORE}")).publishes([
+            format!("$JS.API.STREAM.INFO.OBJ_{MODELS_STORE}"),
+            format!("$JS.API.DIRECT.GET.OBJ_{MODELS_STORE}.>"),
         ])
     }
 
@@ -148,6 +166,7 @@ fn stage(name: &str) -> Rights {
     let stage = Rights::of(name)
         .listens([format!("portcullis.v1.stage.{name}.check"), "$SRV.>".to_owned()])
         .answering();
+    let stage = if MODELLED.contains(&name) { stage.following_models() } else { stage };
     if READERS.contains(&name) { stage.reading_the_record() } else { stage }
 }
 
@@ -196,7 +215,14 @@ fn operator(bots: &[BotId]) -> Rights {
             "$JS.API.DIRECT.GET.DEAD.>",
         ])
         .publishes(consumers)
-        .publishes([format!("$KV.{POLICY_BUCKET}.>")])
+        .following_models()
+        .publishes([
+            format!("$KV.{POLICY_BUCKET}.>"),
+            format!("$KV.{MODEL_ROLES_BUCKET}.>"),
+            format!("$O.{MODELS_STORE}.>"),
+            // a model that is put again takes the place of what was there
+            format!("$JS.API.STREAM.PURGE.OBJ_{MODELS_STORE}"),
+        ])
 }
 
 fn bot(bot: &BotId) -> Rights {

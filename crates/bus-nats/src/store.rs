@@ -103,6 +103,21 @@ fn classify(error: &ServerError) -> StoreError {
     }
 }
 
+/// Whether the server answered that there is no such stream.
+pub(crate) fn is_missing(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut source = Some(error);
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<jetstream::context::GetStreamError>() {
+            return matches!(
+                error.kind(),
+                jetstream::context::GetStreamErrorKind::JetStream(inner) if inner.code() == 404
+            );
+        }
+        source = error.source();
+    }
+    false
+}
+
 /// A durable consumer that was made by `admin init`.
 pub(crate) async fn consumer(
     client: &Client,

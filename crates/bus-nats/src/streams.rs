@@ -31,6 +31,8 @@ pub struct InitOptions {
     pub held_max_bytes: i64,
     /// After this a case is gone, whatever became of it: longer than any policy's time to review.
     pub held_max_age: Duration,
+    /// Bytes of models; full, new ones are refused.
+    pub models_max_bytes: i64,
     /// Bots, each with a consumer of its mail.
     pub bots: Vec<BotId>,
 }
@@ -44,6 +46,7 @@ impl Default for InitOptions {
             submit_max_bytes: 256 * MIB,
             held_max_bytes: 256 * MIB,
             held_max_age: DAY,
+            models_max_bytes: 512 * MIB,
             bots: vec![BotId::fallback()],
         }
     }
@@ -88,6 +91,8 @@ pub fn streams(options: &InitOptions) -> Vec<Config> {
         bucket(options, subjects::POLICY_BUCKET, 64, Duration::ZERO),
         bucket(options, subjects::CONTROL_BUCKET, 1, Duration::ZERO),
         bucket(options, subjects::VERDICTS_BUCKET, 1, DAY),
+        bucket(options, subjects::MODEL_ROLES_BUCKET, 64, Duration::ZERO),
+        object_store(options, subjects::MODELS_STORE),
     ]
 }
 
@@ -141,6 +146,18 @@ fn bucket(options: &InitOptions, name: &str, history: i64, max_age: Duration) ->
         discard: DiscardPolicy::New,
         allow_rollup: true,
         deny_delete: true,
+        ..plain(options)
+    }
+}
+
+/// An object store is a stream of a fixed form (ADR-20).
+fn object_store(options: &InitOptions, name: &str) -> Config {
+    Config {
+        name: format!("OBJ_{name}"),
+        subjects: vec![format!("$O.{name}.C.>"), format!("$O.{name}.M.>")],
+        max_bytes: options.models_max_bytes,
+        discard: DiscardPolicy::New,
+        allow_rollup: true,
         ..plain(options)
     }
 }

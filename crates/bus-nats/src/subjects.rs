@@ -22,6 +22,11 @@ pub const CONTROL_BUCKET: &str = "portcullis_control";
 /// Bucket of verdicts already given, for repeated ids.
 pub const VERDICTS_BUCKET: &str = "portcullis_verdicts";
 
+/// Bucket of which model judges, a key a stage.
+pub const MODEL_ROLES_BUCKET: &str = "portcullis_model_roles";
+/// Object store of models, by digest.
+pub const MODELS_STORE: &str = "portcullis_models";
+
 /// Queue group of the doors of ingress, and the name of its consumer of `SUBMIT`.
 pub const INGRESS: &str = "ingress";
 /// Where bots ask: `portcullis.v1.ingress.<bot>`.

@@ -22,6 +22,7 @@
 //! }
 //! ```
 
+mod models;
 mod replicas;
 mod stand_in;
 
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use portcullis_bus::{Journal, Seats};
+use portcullis_bus::{Journal, Modelled, Seats};
 use portcullis_bus_nats::{Client, ConnectOptions, NatsJournal, StageDoor, connect};
 use portcullis_config::{NatsConfig, RedisConfig, RedisMode, Secret, StageConfig};
 use portcullis_core::Stage;
@@ -63,6 +64,22 @@ pub async fn stage<S: Default>(
     stage: Arc<dyn Stage>,
 ) -> anyhow::Result<()> {
     let client = nats(&config.nats, kit.name()).await?;
+    stage_on(kit, config, work, stage, client).await
+}
+
+/// As [`stage`], and keeps the stage's models as an operator orders on the bus.
+///
+/// # Errors
+/// Where the warm-up fails or the bus refuses us.
+pub async fn modelled<S: Default>(
+    kit: &Kit,
+    config: &StageConfig<S>,
+    work: Work,
+    stage: Arc<dyn Stage>,
+    models: Arc<dyn Modelled>,
+) -> anyhow::Result<()> {
+    let client = nats(&config.nats, kit.name()).await?;
+    models::keep(kit, client.clone(), models).await;
     stage_on(kit, config, work, stage, client).await
 }
 

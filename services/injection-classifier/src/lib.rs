@@ -6,6 +6,7 @@
 //! without holding a thread.
 
 mod config;
+mod models;
 mod piece;
 mod serving;
 
@@ -13,18 +14,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
 use portcullis_core::{
-    Answered, Ask, Coverage, Finding, Measures, Part, Report, Stage, StageError, StageName,
+    Answered, Ask, Coverage, Finding, Measures, Part, Report, Shadow, Stage, StageError, StageName,
 };
 use portcullis_model::{
     Beyond, BundleError, Cascade, Channel, Judged, Limits, Piece, PoolOptions, Rten,
 };
 
 pub use crate::config::{ChannelSettings, EncoderSettings, OperatingPoint, OverBudget, Settings};
+pub use crate::models::{Keeper, Refused};
 use crate::piece::Reading;
 pub use crate::serving::{LoadError, ModelConfig, embedded};
+pub use portcullis_model::CascadeBundle;
 
 /// What warm-up must judge rightly, for each question.
 const KNOWN: [(Channel, &str, &str); 2] = [
@@ -40,9 +43,11 @@ const KNOWN: [(Channel, &str, &str); 2] = [
     ),
 ];
 
-/// Judges texts with one model, which can be swapped for another while it works.
+/// Judges texts with one model, which can be swapped for another while it works. A second one may judge in
+/// its shadow: what it says stands in the receipt and decides nothing.
 pub struct InjectionClassifier {
     model: ArcSwap<Model>,
+    shadow: ArcSwapOption<Model>,
 }
 
 /// A model and how receipts name it.
@@ -79,7 +84,10 @@ impl InjectionClassifier {
 
     /// Judges with this model.
     pub fn with(cascade: Cascade) -> Self {
-        Self { model: ArcSwap::from_pointee(Model::new(Arc::new(cascade))) }
+        Self {
+            model: ArcSwap::from_pointee(Model::new(Arc::new(cascade))),
+            shadow: ArcSwapOption::empty(),
+        }
     }
 
     /// The model in use.
@@ -91,6 +99,29 @@ impl InjectionClassifier {
     /// Checks under way end with the model that they began with.
     pub fn swap(&self, cascade: Arc<Cascade>) -> Arc<Cascade> {
         self.model.swap(Arc::new(Model::new(cascade))).cascade.clone()
+    }
+
+    /// Lets another model judge in shadow from now on, or none.
+    pub fn set_shadow(&self, cascade: Option<Arc<Cascade>>) {
+        self.shadow.store(cascade.map(|cascade| Arc::new(Model::new(cascade))));
+    }
+
+    /// The model in shadow.
+    pub fn shadow(&self) -> Option<Arc<Cascade>> {
+        self.shadow.load().as_ref().map(|model| model.cascade.clone())
+    }
+
+    /// What a model in shadow says of the same texts, in the time that is left; absent where it had not enough
+    /// to see everything, so that the two scores are of the same texts.
+    async fn shadowed(&self, readings: &[Reading<'_>], limits: &Limits) -> Option<Shadow> {
+        let model = self.shadow.load_full()?;
+        let pieces: Vec<Piece<'_>> = readings.iter().map(Reading::piece).collect();
+        let judged = model.cascade.judge(&pieces, limits).await;
+        if !readings.iter().zip(&judged).all(|(reading, judged)| reading.is_covered(judged)) {
+            return None;
+        }
+        let score = judged.iter().map(|judged| f64::from(judged.score)).reduce(f64::max)?;
+        Some(Shadow { version: model.version.clone(), score })
     }
 
     fn report(
@@ -180,7 +211,10 @@ impl Stage for InjectionClassifier {
         let limits = limits(&settings.encoder, ask.budget.deadline());
         let judged = model.cascade.judge(&pieces, &limits).await;
         let total = ask.total_bytes();
-        Self::report(&model.version, &settings, &model.cascade, &readings, &judged, total)
+        let report =
+            Self::report(&model.version, &settings, &model.cascade, &readings, &judged, total)?;
+        let shadow = self.shadowed(&readings, &limits).await;
+        Ok(Report { measures: Measures { shadow, ..report.measures }, ..report })
     }
 
     async fn warm_up(&self) -> Result<(), StageError> {

@@ -10,7 +10,8 @@ use portcullis_model::Rten;
 fn main() -> std::process::ExitCode {
     type Config = StageConfig<ModelConfig>;
     portcullis_service::run::<Config>("injection-classifier", async |kit, config| {
-        let stage = Arc::new(config.stage.classifier(&[Arc::new(Rten)])?);
-        portcullis_host::stage(&kit, &config, Work::Computes, stage).await
+        let keeper = Arc::new(config.stage.keeper(vec![Arc::new(Rten)])?);
+        let stage = keeper.classifier();
+        portcullis_host::modelled(&kit, &config, Work::Computes, stage, keeper).await
     })
 }

@@ -8,7 +8,7 @@ use portcullis_model::{BundleError, Bytes, Cascade, CascadeBundle, PoolOptions, 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::InjectionClassifier;
+use crate::{InjectionClassifier, Keeper};
 
 /// Every file of the bundle that is part of the program.
 static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/bundle.rs"));
@@ -17,7 +17,7 @@ static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/bundle.rs")
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
-    /// What runs the encoder: rten, which is part of every program; libtorch, where the program was built
+    /// What runs the encoder: rten, which is part of every program; rust-bert, where the program was built
     /// with it.
     pub runtime: String,
     /// Folder of a bundle to judge with. Absent: the one that is part of the program.
@@ -110,5 +110,14 @@ impl ModelConfig {
             None => embedded()?,
         };
         Ok(InjectionClassifier::with(self.cascade(bundle, runtimes)?))
+    }
+
+    /// Makes the classifier of a process, and what keeps its models as an operator orders.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub fn keeper(&self, runtimes: Vec<Arc<dyn Runtime>>) -> Result<Keeper, LoadError> {
+        let classifier = Arc::new(self.classifier(&runtimes)?);
+        Ok(Keeper::new(classifier, self.clone(), runtimes))
     }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use futures::StreamExt;
-use portcullis_bus::{Caller, Held, HeldItem, Journal, Kv, Mail, MailKind, Outbox, Seats};
+use portcullis_bus::{
+    Caller, Held, HeldItem, Journal, Kv, Mail, MailKind, Models, ModelsError, Outbox, Seats,
+};
 use portcullis_bus_nats::rights::{UserPassword, server_config, table};
 use portcullis_bus_nats::{
-    Client, ConnectError, ConnectOptions, Door, NatsHeld, NatsJournal, NatsKv, NatsOutbox, Remote,
-    Reply, Serving, StageDoor, SubmitQueue, Work, admin, connect, subjects,
+    Client, ConnectError, ConnectOptions, Door, NatsHeld, NatsJournal, NatsKv, NatsModels,
+    NatsOutbox, Remote, Reply, Serving, StageDoor, SubmitQueue, Work, admin, connect, subjects,
 };
 use portcullis_core::{BotId, StageName};
 use portcullis_testkit::{FaultStage, NatsOptions, NatsServer, ask, conformance, entry, shop};
@@ -88,6 +90,34 @@ async fn ingress_has_every_right_that_it_needs() {
         context.get_consumer_from_stream("bot-shop", "VERDICT").await.unwrap();
     let mut mail = consumer.messages().await.unwrap();
     mail.next().await.unwrap().unwrap().ack().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_put_models_and_the_classifier_only_reads_them() {
+    let server = guarded().await;
+    let operator = user(&server, "operator").await;
+    let store = NatsModels::open(operator.clone()).await.unwrap();
+    let archive: Vec<u8> = (0..300_000u32).map(|n| (n % 251) as u8).collect();
+    for _again in 0..2 {
+        store.put("d1", "model-1", archive.clone().into()).await.unwrap();
+    }
+    assert_eq!(store.list().await.unwrap().len(), 1);
+    assert_eq!(store.fetch("d1").await.unwrap(), archive);
+    let roles = NatsKv::open(operator, subjects::MODEL_ROLES_BUCKET).await.unwrap();
+    roles.put("injection-classifier", "{}".into()).await.unwrap();
+
+    let classifier = user(&server, "injection-classifier").await;
+    let seen = NatsKv::open(classifier.clone(), subjects::MODEL_ROLES_BUCKET).await.unwrap();
+    let mut events = seen.watch().await.unwrap();
+    assert!(tokio::time::timeout(PATIENCE, events.next()).await.unwrap().is_some());
+    assert!(seen.put("injection-classifier", "{}".into()).await.is_err(), "the operator's");
+    let store = NatsModels::open(classifier).await.unwrap();
+    assert_eq!(store.fetch("d1").await.unwrap(), archive);
+    assert_eq!(store.fetch("d2").await, Err(ModelsError::Missing));
+    let put = tokio::time::timeout(PATIENCE, store.put("d3", "x", "x".into())).await;
+    assert!(!matches!(put, Ok(Ok(()))), "models are the operator's");
+    let sentiment = user(&server, "sentiment").await;
+    assert!(NatsModels::open(sentiment).await.is_err(), "no model of its own on the bus");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

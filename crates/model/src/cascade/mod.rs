@@ -1,5 +1,6 @@
 //! The cascade: a linear pass over everything, and an encoder for what that is not certain of.
 
+mod archive;
 mod bundle;
 mod judge;
 mod language;

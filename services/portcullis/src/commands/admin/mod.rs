@@ -1,6 +1,7 @@
-//! `portcullis admin`: makes streams, users and keys; gives orders; resolves held messages.
+//! `portcullis admin`: makes streams, users and keys; switches models; gives orders; resolves held messages.
 
 mod key;
+mod model;
 mod orders;
 mod show;
 mod users;
@@ -37,6 +38,9 @@ pub(crate) enum Command {
     Reject(orders::Case),
     /// Write the users of a NATS server, with their rights, and their passwords beside them.
     NatsConfig(users::Args),
+    /// Models of the injection classifier: put, judge in shadow, switch, switch back.
+    #[command(subcommand)]
+    Model(model::Command),
     /// Make an API key: print it once, and the lines that let it in.
     Key(key::Args),
 }
@@ -74,6 +78,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Edit(args) => orders::send("edit", &args.ask(), args.door()),
         Command::Reject(args) => orders::send("reject", &args.ask(), args.door()),
         Command::NatsConfig(args) => users::run(&args),
+        Command::Model(command) => model::run(command),
         Command::Key(args) => key::run(&args),
     }
 }
