@@ -127,6 +127,17 @@ ENCODER ?= $(PEERS)/encoder
 peers: ## speed beside onnxruntime and DeBERTa-v3-base: make peers [ENCODER=DIR] [DATA=FILE.jsonl for the linear baseline]
 	@tests/peers/run.sh "$(PEERS)" "$(ENCODER)" "$(DATA)"
 
+.PHONY: train-sentiment
+train-sentiment: ## train the sentiment model: make train-sentiment DATA=FILE.jsonl
+	@[[ -r "$(DATA)" ]] || { echo "make train-sentiment: name the labelled texts: DATA=FILE.jsonl" >&2; exit 2; }
+	cargo run --release --locked -p portcullis-sentiment --bin train-sentiment -- \
+	  --data "$(DATA)" --out services/sentiment/model
+
+.PHONY: peers-sentiment
+peers-sentiment: ## compare sentiment with TextBlob and vaderSentiment: make peers-sentiment DATA=FILE.jsonl
+	@[[ -r "$(DATA)" ]] || { echo "make peers-sentiment: name the labelled texts: DATA=FILE.jsonl" >&2; exit 2; }
+	@tests/peers/sentiment/run.sh "$(DATA)"
+
 .PHONY: clean-data
 clean-data: ## remove what local runs wrote: ./portcullis-data and ./.run
 	@rm -rf portcullis-data .run

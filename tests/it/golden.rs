@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use portcullis_core::{
     ActionRecord, Answered, Ask, Body, Cause, Check, ContextItem, ContextKind, Coverage, Decision,
     Direction, Edit, Effect, Entry, Factors, Finding, HeldCase, Interaction, Known, Learned, Limit,
-    Masking, Measures, Part, Place, PolicyStamp, Recorded, Report, Resolution, ResolutionRecord,
-    Run, Severity, Shadow, Size, Span, StageName, Status, Streamed, SummaryRecord, Tone,
-    ToneDirective, Verdict, VerdictRecord, View, ViewKind,
+    Masking, Measures, Moods, Part, Place, PolicyStamp, Recorded, Report, Resolution,
+    ResolutionRecord, Run, Severity, Shadow, Size, Span, StageName, Status, Streamed,
+    SummaryRecord, Tone, ToneDirective, Verdict, VerdictRecord, View, ViewKind,
 };
 use portcullis_testkit::{ask as simple_ask, shop};
 use serde_json::json;
@@ -48,6 +48,7 @@ fn measures() -> Measures {
         }],
         shadow: Some(Shadow { version: "stage 1.2.3, model 5".into(), score: 0.5 }),
         polarity: Some(-0.75),
+        moods: Some(moods()),
         remaining: Some(9),
         retry_after_s: Some(3),
         limits: vec![Limit {
@@ -60,6 +61,10 @@ fn measures() -> Measures {
         }],
         replicas: Some(3),
     }
+}
+
+fn moods() -> Moods {
+    Moods { distress: 0.25, agitation: 0.5, urgency: 0.75 }
 }
 
 fn tone() -> Tone {
@@ -88,6 +93,7 @@ pub(crate) fn ask() -> Ask {
             salt: "5a".into(),
             values: vec!["d1".into()],
             polarity: Some(-0.25),
+            moods: Some(moods()),
             turns: 3,
             api_key: Some("6b".into()),
             factors: Factors { speaker: Some(0.5), ..Factors::default() },
@@ -115,7 +121,7 @@ pub(crate) fn report() -> Report {
         views: vec![view()],
         coverage: Coverage { scanned: 20, total: 25, complete: false },
         measures: measures(),
-        learned: Learned { values: vec!["d1".into()], polarity: Some(-0.75) },
+        learned: Learned { values: vec!["d1".into()], polarity: Some(-0.75), moods: Some(moods()) },
         tone: Some(tone()),
         mode: Some("local".into()),
         version: "stage 1.2.3, model 4".into(),

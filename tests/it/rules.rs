@@ -7,3 +7,4 @@ mod life;
 mod limits;
 mod record;
 mod streams;
+mod tones;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Finding, Interaction, View};
+use crate::{Finding, Interaction, Moods, View};
 
 /// How much was received in all, also where the plan does not let the stage read it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +57,9 @@ pub struct Known {
     /// Mean polarity of the person so far, in [-1, 1], newer messages weighing more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub polarity: Option<f64>,
+    /// Mean distress, agitation and urgency of the person so far, newer messages weighing more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moods: Option<Moods>,
     /// Messages of the person so far.
     #[serde(default)]
     pub turns: u32,

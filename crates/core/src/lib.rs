@@ -31,7 +31,7 @@ pub use record::{
     VerdictRecord,
 };
 pub use report::{
-    Answered, Coverage, Learned, Limit, Measures, Part, Report, Shadow, Tone, ToneDirective,
+    Answered, Coverage, Learned, Limit, Measures, Moods, Part, Report, Shadow, Tone, ToneDirective,
 };
 pub use stage::{Stage, StageError};
 pub use text::Text;

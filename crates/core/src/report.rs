@@ -88,6 +88,33 @@ pub struct Limit {
     pub reset_s: u64,
 }
 
+/// How somebody is, beside the polarity of what they write: three scores, each from 0 (nothing of it)
+/// to 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Moods {
+    /// Fear, despair, grief, pain.
+    #[serde(default)]
+    pub distress: f64,
+    /// Anger, or shouting of any kind.
+    #[serde(default)]
+    pub agitation: f64,
+    /// How much time presses.
+    #[serde(default)]
+    pub urgency: f64,
+}
+
+impl Moods {
+    /// The three scores, always in this order: distress, agitation, urgency.
+    pub fn scores(&self) -> [f64; 3] {
+        [self.distress, self.agitation, self.urgency]
+    }
+
+    /// The other way round of [`Moods::scores`].
+    pub fn of([distress, agitation, urgency]: [f64; 3]) -> Self {
+        Self { distress, agitation, urgency }
+    }
+}
+
 /// Numbers that a stage measures; they stand in the receipt.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measures {
@@ -103,6 +130,9 @@ pub struct Measures {
     /// Polarity in [-1, 1].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub polarity: Option<f64>,
+    /// Distress, agitation and urgency, each from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moods: Option<Moods>,
     /// Requests left in the tightest limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
@@ -126,6 +156,9 @@ pub struct Learned {
     /// Polarity of this text, in [-1, 1].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub polarity: Option<f64>,
+    /// Distress, agitation and urgency of this text, each from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moods: Option<Moods>,
 }
 
 /// How the bot should speak next. Never a refusal. Ordered: the later one wins.

@@ -58,6 +58,11 @@ pub(crate) fn examine(ask: &Ask, report: &Report) -> Result<(), Misfit> {
     if report.measures.polarity.is_some_and(|polarity| !(-1.0..=1.0).contains(&polarity)) {
         return Err(Misfit("measures.polarity"));
     }
+    let moods = [report.measures.moods, report.learned.moods];
+    let fits = |score: &f64| (0.0..=1.0).contains(score);
+    if moods.iter().flatten().any(|moods| !moods.scores().iter().all(fits)) {
+        return Err(Misfit("measures.moods"));
+    }
     Ok(())
 }
 
@@ -88,8 +93,8 @@ fn fits(ask: &Ask, place: Place, span: Option<Span>) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use portcullis_core::{
-        Budget, Clock, Coverage, Edit, Finding, Interaction, Known, Masking, MessageId, Severity,
-        Size, StageName, SystemClock,
+        Budget, Clock, Coverage, Edit, Finding, Interaction, Known, Masking, MessageId, Moods,
+        Severity, Size, StageName, SystemClock,
     };
 
     use super::*;
@@ -149,6 +154,9 @@ mod tests {
         let mut scored = report();
         scored.measures.score = Some(f64::NAN);
         assert_eq!(misfit(scored), Misfit("measures.score"));
+        let mut moody = report();
+        moody.learned.moods = Some(Moods { urgency: 1.5, ..Moods::default() });
+        assert_eq!(misfit(moody), Misfit("measures.moods"));
         let view = portcullis_core::View {
             kind: portcullis_core::ViewKind::Canonical,
             source: Place::Text,

@@ -3,14 +3,14 @@
 use crate::Redis;
 use crate::script::{Invocation, Script};
 use async_trait::async_trait;
-use portcullis_core::BotId;
+use portcullis_core::{BotId, Moods};
 use portcullis_state::{
     ConversationState, ConversationUpdate, Conversations, ConversationsOptions, POLARITY_WEIGHT,
     StateError, fresh_salt,
 };
 
-/// Salt, polarity or nothing, turns, values.
-type Row = (String, String, u32, Vec<String>);
+/// Salt, turns, polarity and the three moods (each a number or nothing), values.
+type Row = (String, u32, [String; 4], Vec<String>);
 
 /// Conversations in one hash and one sorted set each.
 pub struct RedisConversations {
@@ -40,13 +40,17 @@ impl RedisConversations {
         let mut call = Invocation::default();
         with_keys(&mut call, bot, key);
         let polarity = update.and_then(ConversationUpdate::clean_polarity);
+        let moods = update.and_then(ConversationUpdate::clean_moods).map(|moods| moods.scores());
+        let [distress, agitation, urgency] = moods.map_or([None; 3], |scores| scores.map(Some));
         call.arg(fresh_salt())
             .arg(u64::try_from(self.options.ttl.as_millis()).unwrap_or(u64::MAX >> 16))
             .arg(self.options.values)
             .arg(u8::from(update.is_some()))
             .arg(update.map_or(0, |update| update.turns))
-            .arg(POLARITY_WEIGHT)
-            .arg(polarity.map(|polarity| polarity.to_string()).unwrap_or_default());
+            .arg(POLARITY_WEIGHT);
+        for mean in [polarity, distress, agitation, urgency] {
+            call.arg(mean.map(|mean| mean.to_string()).unwrap_or_default());
+        }
         for digest in update.into_iter().flat_map(ConversationUpdate::digests) {
             call.arg(digest);
         }
@@ -59,8 +63,15 @@ fn with_keys(call: &mut Invocation, bot: &BotId, key: &str) {
         .key(format!("portcullis:{{{bot}}}:values:{key}"));
 }
 
-fn state((salt, polarity, turns, values): Row) -> ConversationState {
-    ConversationState { salt, values, polarity: polarity.parse().ok(), turns }
+fn state((salt, turns, [polarity, moods @ ..], values): Row) -> ConversationState {
+    let moods = moods.map(|score| score.parse().ok());
+    let moods = match moods {
+        [Some(distress), Some(agitation), Some(urgency)] => {
+            Some(Moods { distress, agitation, urgency })
+        }
+        _ => None,
+    };
+    ConversationState { salt, values, polarity: polarity.parse().ok(), moods, turns }
 }
 
 #[async_trait]

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portcullis_core::{BotId, Known, Learned};
+use portcullis_core::{BotId, Known, Learned, Moods};
 
 use crate::hex;
 
-/// Share of the newest message in the mean polarity (an exponential moving average): after three
+/// Share of the newest message in the mean polarity and in the mean moods (an exponential moving average): after three
 /// messages two thirds of the mean are theirs.
 pub const POLARITY_WEIGHT: f64 = 0.3;
 
@@ -23,6 +23,8 @@ pub struct ConversationState {
     pub values: Vec<String>,
     /// Mean polarity of the person, in [-1, 1], newer messages weighing more.
     pub polarity: Option<f64>,
+    /// Mean distress, agitation and urgency of the person, newer messages weighing more.
+    pub moods: Option<Moods>,
     /// Messages of the person so far.
     pub turns: u32,
 }
@@ -33,6 +35,7 @@ impl From<ConversationState> for Known {
             salt: state.salt,
             values: state.values,
             polarity: state.polarity,
+            moods: state.moods,
             turns: state.turns,
             ..Self::default()
         }
@@ -53,9 +56,15 @@ impl ConversationState {
         }
         let surplus = self.values.len().saturating_sub(keep);
         self.values.drain(..surplus);
+        let mean = |old: f64, new: f64| old + POLARITY_WEIGHT * (new - old);
         if let Some(new) = update.clean_polarity() {
-            self.polarity =
-                Some(self.polarity.map_or(new, |old| old + POLARITY_WEIGHT * (new - old)));
+            self.polarity = Some(self.polarity.map_or(new, |old| mean(old, new)));
+        }
+        if let Some(new) = update.clean_moods() {
+            let old = self.moods.unwrap_or(new).scores();
+            let [a, b, c] = new.scores();
+            let [x, y, z] = old;
+            self.moods = Some(Moods::of([mean(x, a), mean(y, b), mean(z, c)]));
         }
         self.turns = self.turns.saturating_add(update.turns);
     }
@@ -90,6 +99,13 @@ impl ConversationUpdate {
     /// The polarity, in [-1, 1], where there is one and it is a number.
     pub fn clean_polarity(&self) -> Option<f64> {
         self.learned.polarity.filter(|polarity| polarity.is_finite()).map(|p| p.clamp(-1.0, 1.0))
+    }
+
+    /// The moods, each in [0, 1], where there are some and they are numbers.
+    pub fn clean_moods(&self) -> Option<Moods> {
+        let scores = self.learned.moods?.scores();
+        let are_numbers = scores.iter().all(|score| score.is_finite());
+        are_numbers.then(|| Moods::of(scores.map(|score| score.clamp(0.0, 1.0))))
     }
 }
 

@@ -101,7 +101,7 @@ impl<'a> Scan<'a> {
     /// The report without coverage and version, and whether a limit cut something.
     pub(crate) fn into_report(mut self) -> (Report, bool) {
         let values = self.learned.into_iter().take(LEARNED).collect();
-        self.report.learned = Learned { values, polarity: None };
+        self.report.learned = Learned { values, ..Learned::default() };
         (self.report, self.is_cut)
     }
 

@@ -1,9 +1,10 @@
-//! Words of people who are in danger or in grief.
+//! Looks for the phrases of people who are in danger, in grief, overwhelmed or in haste.
 //!
-//! Phrases, not moods: a calm sentence may be the most serious one. Both lists are ours, and the
-//! README says what they do not see.
+//! Phrases, not moods: a calm sentence may be the most serious one.
 
 use aho_corasick::AhoCorasick;
+
+use crate::phrases::{BETWEEN, FIGURES, GRIEF, KIN, OVERWHELMED, SELF_HARM, UNHURRIED, URGENT};
 
 /// What a sentence tells of its writer, or of somebody the writer worries about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,154 +15,32 @@ pub(crate) enum Distress {
     SelfHarm,
 }
 
-/// In words without apostrophes, lower case, a single space between.
-const SELF_HARM: &[&str] = &[
-    "kill myself",
-    "killing myself",
-    "end my life",
-    "ending my life",
-    "end it all",
-    "ending it all",
-    "take my own life",
-    "taking my own life",
-    "take my life",
-    "taking my life",
-    "suicidal",
-    "commit suicide",
-    "committing suicide",
-    "thinking about suicide",
-    "thinking of suicide",
-    "thoughts of suicide",
-    "hurt myself",
-    "hurting myself",
-    "harm myself",
-    "harming myself",
-    "self harming",
-    "cutting myself",
-    "hang myself",
-    "shoot myself",
-    "overdose on",
-    "better off dead",
-    "better off without me",
-    "want to die",
-    "wanna die",
-    "ready to die",
-    "wish i was dead",
-    "wish i were dead",
-    "wish i was never born",
-    "no reason to live",
-    "nothing to live for",
-    "nothing left to live for",
-    "dont want to live",
-    "do not want to live",
-    "dont want to be alive",
-    "do not want to be alive",
-    "dont want to wake up",
-    "do not want to wake up",
-    "dont want to be here anymore",
-    "do not want to be here anymore",
-    "cant go on living",
-    "tired of living",
-    "tired of being alive",
-];
-
-/// Ways of speaking that hold one of the phrases above and mean something else.
-const FIGURES: &[&str] = &[
-    "want to die laughing",
-    "want to die of laughter",
-    "want to die of embarrassment",
-    "want to die from laughing",
-    "dont want to die",
-    "do not want to die",
-    "didnt want to die",
-    "dont want to live in",
-    "do not want to live in",
-    "dont want to live at",
-    "dont want to live near",
-    "dont want to live with",
-    "dont want to wake up at",
-    "dont want to wake up the",
-    "suicidal empathy",
-    "end it all at",
-];
-
-const KIN: &[&str] = &[
-    "father",
-    "mother",
-    "dad",
-    "mum",
-    "mom",
-    "daddy",
-    "mummy",
-    "mommy",
-    "parents",
-    "wife",
-    "husband",
-    "partner",
-    "spouse",
-    "fiance",
-    "fiancee",
-    "boyfriend",
-    "girlfriend",
-    "son",
-    "daughter",
-    "child",
-    "children",
-    "baby",
-    "brother",
-    "sister",
-    "twin",
-    "grandfather",
-    "grandmother",
-    "grandpa",
-    "grandma",
-    "granddad",
-    "nan",
-    "nana",
-    "uncle",
-    "aunt",
-    "cousin",
-    "nephew",
-    "niece",
-    "friend",
-    "colleague",
-    "dog",
-    "cat",
-];
-
-/// What may stand between kin and their death.
-const BETWEEN: &[&str] = &[
-    "has",
-    "have",
-    "had",
-    "just",
-    "recently",
-    "suddenly",
-    "unexpectedly",
-    "sadly",
-    "was",
-    "were",
-    "is",
-    "are",
-    "who",
-    "also",
-    "both",
-    "all",
-    "very",
-    "unfortunately",
-    "tragically",
-    "now",
-    "in",
-    "law",
-];
-
-const GRIEF: &[&str] =
-    &["funeral", "bereaved", "bereavement", "grieving", "in mourning", "passed away", "stillborn"];
+/// What the phrases of a sentence tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The gravest.
+    pub(crate) distress: Option<Distress>,
+    /// How many phrases of somebody who can bear no more.
+    pub(crate) overwhelmed: usize,
+    /// How many phrases of haste; none where it says that there is none.
+    pub(crate) urgent: usize,
+}
 
 /// Knows the phrases.
 pub(crate) struct Phrases {
-    /// First the phrases of self-harm, then the figures of speech, then those of grief.
     finder: AhoCorasick,
+    /// For each phrase of the finder, which list it is from.
+    of: Vec<Kind>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    SelfHarm,
+    Figure,
+    Grief,
+    Overwhelmed,
+    Urgent,
+    Unhurried,
 }
 
 impl Phrases {
@@ -170,30 +49,51 @@ impl Phrases {
         reason = "built from constants; every test of the stage builds it"
     )]
     pub(crate) fn new() -> Self {
-        let whole_words = |phrase: &&str| format!(" {phrase} ");
-        let phrases = SELF_HARM.iter().chain(FIGURES).chain(GRIEF).map(whole_words);
-        Self { finder: AhoCorasick::new(phrases).expect("a few dozen short phrases") }
+        let lists = [
+            (SELF_HARM, Kind::SelfHarm),
+            (FIGURES, Kind::Figure),
+            (GRIEF, Kind::Grief),
+            (OVERWHELMED, Kind::Overwhelmed),
+            (URGENT, Kind::Urgent),
+            (UNHURRIED, Kind::Unhurried),
+        ];
+        let (mut phrases, mut of) = (Vec::new(), Vec::new());
+        for (list, kind) in lists {
+            phrases.extend(list.iter().map(|phrase| format!(" {phrase} ")));
+            of.extend(list.iter().map(|_| kind));
+        }
+        Self { finder: AhoCorasick::new(phrases).expect("a few hundred short phrases"), of }
     }
 
-    /// The gravest that a sentence tells. `room` is overwritten.
-    pub(crate) fn look(&self, sentence: &str, room: &mut String) -> Option<Distress> {
+    /// What a sentence tells. `room` is overwritten.
+    pub(crate) fn look(&self, sentence: &str, room: &mut String) -> Told {
         plain_words(sentence, room);
+        let (mut told, mut unhurried) = (Told::default(), false);
         let (mut harm, mut figures, mut grief) = (Vec::new(), Vec::new(), false);
         for found in self.finder.find_overlapping_iter(room.as_str()) {
             let span = found.range();
-            match found.pattern().as_usize() {
-                index if index < SELF_HARM.len() => harm.push(span),
-                index if index < SELF_HARM.len() + FIGURES.len() => figures.push(span),
-                _ => grief = true,
+            match self.of.get(found.pattern().as_usize()) {
+                Some(Kind::SelfHarm) => harm.push(span),
+                Some(Kind::Figure) => figures.push(span),
+                Some(Kind::Grief) => grief = true,
+                Some(Kind::Overwhelmed) => told.overwhelmed += 1,
+                Some(Kind::Urgent) => told.urgent += 1,
+                Some(Kind::Unhurried) => unhurried = true,
+                None => {}
             }
         }
         let is_figure = |span: &std::ops::Range<usize>| {
             figures.iter().any(|figure| figure.start <= span.start && span.end <= figure.end)
         };
         if harm.iter().any(|span| !is_figure(span)) {
-            return Some(Distress::SelfHarm);
+            told.distress = Some(Distress::SelfHarm);
+        } else if grief || tells_of_a_death(room) {
+            told.distress = Some(Distress::Grief);
         }
-        (grief || tells_of_a_death(room)).then_some(Distress::Grief)
+        if unhurried {
+            told.urgent = 0;
+        }
+        told
     }
 }
 
@@ -202,7 +102,9 @@ fn plain_words(sentence: &str, room: &mut String) {
     room.clear();
     room.push(' ');
     for c in sentence.chars() {
-        if c.is_alphanumeric() {
+        if c.is_ascii_alphanumeric() {
+            room.push(c.to_ascii_lowercase());
+        } else if !c.is_ascii() && c.is_alphanumeric() {
             room.extend(c.to_lowercase());
         } else if !matches!(c, '\'' | '’' | '`') && !room.ends_with(' ') {
             room.push(' ');
@@ -242,10 +144,16 @@ fn tells_of_a_death(plain: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn look(sentence: &str) -> Option<Distress> {
+    fn told(sentence: &str) -> Told {
         Phrases::new().look(sentence, &mut String::new())
+    }
+
+    fn look(sentence: &str) -> Option<Distress> {
+        told(sentence).distress
     }
 
     #[test]
@@ -259,6 +167,9 @@ mod tests {
             "feeling SUICIDAL",
             "my friend is suicidal, what do I do",
             "I want to die. I want to die laughing.",
+            "Ich möchte nicht mehr leben",
+            "j'ai envie de mourir",
+            "НЕ ХОЧУ ЖИТЬ",
         ] {
             assert_eq!(look(said), Some(Distress::SelfHarm), "{said}");
         }
@@ -297,6 +208,35 @@ mod tests {
             "the account of my late husband",
         ] {
             assert_eq!(look(said), Some(Distress::Grief), "{said}");
+        }
+    }
+
+    #[test]
+    fn haste_and_too_much_are_counted() {
+        assert_eq!(told("I need it today, right now, as soon as possible!").urgent, 3);
+        assert_eq!(told("As soon as possible, but no rush").urgent, 0);
+        assert_eq!(told("I can't cope, I don’t know what to do").overwhelmed, 2);
+        assert_eq!(told("When does the shop open?"), Told::default());
+    }
+
+    proptest! {
+        /// Whoever skips sentences without a hint misses nothing.
+        #[test]
+        fn no_phrase_is_without_a_hint(
+            picks in prop::collection::vec((0usize..400, 0usize..6), 1..5),
+        ) {
+            let phrases: Vec<&str> =
+                [SELF_HARM, GRIEF, OVERWHELMED, URGENT].into_iter().flatten().copied().collect();
+            let said: String = picks
+                .iter()
+                .map(|(phrase, join)| {
+                    let join = ["-", " ", "...", "/", ", ", "_"][*join];
+                    format!("x{join}{}{join}", phrases[phrase % phrases.len()])
+                })
+                .collect();
+            let mut words = crate::read::Words::with_room();
+            words.read(&said.to_uppercase());
+            prop_assert!(words.hints);
         }
     }
 }

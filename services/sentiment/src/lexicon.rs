@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use rustc_hash::FxHashMap;
 use vader_sentiment::{EMOJI_LEXICON, LEXICON};
 
+use crate::{moods, phrases};
+
 /// Words of service that VADER lacks or weighs as in small talk. Ours; on VADER's scale of -4 to 4,
 /// anchored at its own complaints (`unacceptable` -2.0, `rude` -2.0, `complain` -1.5).
 const SERVICE: &[(&str, f64)] = &[
@@ -159,6 +161,10 @@ pub(crate) struct Meaning {
     pub(crate) negates: bool,
     /// Which of the words with a rule of their own it is.
     pub(crate) form: Form,
+    /// Whether it may belong to one of the phrases.
+    pub(crate) hints: bool,
+    /// Distress, agitation and urgency that it tells of by itself, each from 0 to 1.
+    pub(crate) moods: [f32; 3],
 }
 
 static MEANINGS: LazyLock<FxHashMap<String, Meaning>> = LazyLock::new(|| {
@@ -197,30 +203,44 @@ static MEANINGS: LazyLock<FxHashMap<String, Meaning>> = LazyLock::new(|| {
     for (word, form) in forms {
         meanings.entry(word.to_owned()).or_default().form = form;
     }
+    for (word, told) in moods::words() {
+        meanings.entry(word.to_owned()).or_default().moods = told;
+    }
+    for word in phrases::hints() {
+        meanings.entry(word.to_owned()).or_default().hints = true;
+    }
     meanings
 });
 
-static EMOJI: LazyLock<FxHashMap<char, f64>> = LazyLock::new(|| {
+static EMOJI: LazyLock<FxHashMap<char, Meaning>> = LazyLock::new(|| {
     let of_one_char = |(emoji, words): (&&str, &&'static str)| {
         let mut chars = emoji.chars();
         let first = chars.next()?;
         let valence: f64 = words.split([' ', '-']).filter_map(|word| meaning(word)?.valence).sum();
-        (chars.all(|c| c == '\u{fe0f}') && valence != 0.0).then_some((first, valence))
+        let known = Meaning {
+            valence: (valence != 0.0).then_some(valence),
+            moods: moods::emoji(first),
+            ..Meaning::default()
+        };
+        (chars.all(|c| c == '\u{fe0f}') && known != Meaning::default()).then_some((first, known))
     };
     EMOJI_LEXICON.iter().filter_map(of_one_char).collect()
 });
 
 /// What is known of a word in lower case, if anything is.
 pub(crate) fn meaning(word: &str) -> Option<Meaning> {
-    if let Some(meaning) = MEANINGS.get(word) {
-        return Some(*meaning);
-    }
-    word.contains("n't").then(|| Meaning { negates: true, ..Meaning::default() })
+    MEANINGS.get(word).copied()
 }
 
-/// The mood of an emoji: that of the words that describe it.
-pub(crate) fn emoji(c: char) -> Option<f64> {
+/// What is known of an emoji: the mood of the words that describe it.
+pub(crate) fn emoji(c: char) -> Option<Meaning> {
     EMOJI.get(&c).copied()
+}
+
+/// Every word that something is known of.
+#[cfg(test)]
+pub(crate) fn words() -> impl Iterator<Item = &'static str> {
+    MEANINGS.keys().map(String::as_str)
 }
 
 #[cfg(test)]
@@ -232,8 +252,9 @@ mod tests {
         assert_eq!(meaning("terrible").unwrap().valence, Some(-2.1));
         assert_eq!(meaning("unhappy").unwrap().valence, Some(-2.2));
         assert_eq!(meaning("very").unwrap().degree, DEGREE);
-        assert!(meaning("doesn't").unwrap().negates && meaning("not").unwrap().negates);
-        assert!(emoji('😀').unwrap() > 0.0 && emoji('😠').unwrap() < 0.0);
+        assert!(meaning("not").unwrap().negates);
+        assert!(emoji('😀').unwrap().valence > Some(0.0));
+        assert!(emoji('😠').unwrap().valence < Some(0.0));
         assert_eq!(meaning("ticket"), None);
         assert!(MEANINGS.len() > 7_000);
     }

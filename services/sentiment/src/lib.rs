@@ -1,115 +1,96 @@
 //! How a person feels, and the tone that the bot should take. Never a refusal.
 
 mod distress;
+pub mod learning;
 mod lexicon;
+pub mod model;
+mod moods;
+mod phrases;
 mod pieces;
+mod read;
+mod reading;
 mod score;
 mod settings;
+mod walk;
 
 use async_trait::async_trait;
 use portcullis_core::{
-    Ask, Budget, Coverage, Direction, Finding, Known, Place, Report, Severity, Span, Stage,
+    Ask, Budget, Coverage, Direction, Finding, Known, Moods, Place, Report, Severity, Stage,
     StageError, StageName, Tone, ToneDirective,
 };
 
-use distress::{Distress, Phrases};
-use pieces::Pieces;
-use score::Scorer;
+use distress::Phrases;
+use model::{Model, ModelError};
+use reading::Reading;
 pub use settings::{Label, Settings, Tones};
 
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "+vader-2014+phrases-1");
-
-/// Sentences between two looks at the budget.
-const BETWEEN_LOOKS: usize = 32;
-/// Shouted words, and exclamation marks in one sentence, that make a negative message an angry one.
-const ANGRY: usize = 3;
 /// A phrase of self-harm is taken seriously and is not certain.
 const PHRASE_CONFIDENCE: f64 = 0.8;
 
 /// The stage `sentiment`. It reads the person's own words alone, not context and not views.
 pub struct Sentiment {
     phrases: Phrases,
-}
-
-impl Default for Sentiment {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// What one look through a text found.
-#[derive(Default)]
-struct Reading {
-    polarity: f64,
-    shouted: usize,
-    exclamations: usize,
-    grief: bool,
-    /// The first sentence that tells of it.
-    self_harm: Option<Span>,
-    scanned: usize,
-}
-
-impl Reading {
-    fn is_angry(&self) -> bool {
-        self.shouted >= ANGRY || self.exclamations >= ANGRY
-    }
+    model: Model,
+    version: String,
 }
 
 impl Sentiment {
-    /// The stage, with its words.
-    pub fn new() -> Self {
-        Self { phrases: Phrases::new() }
+    /// The stage, with its words and its model.
+    ///
+    /// # Errors
+    /// [`ModelError`] where the model built into the program is damaged.
+    pub fn new() -> Result<Self, ModelError> {
+        Ok(Self::with_model(Model::built_in()?))
     }
 
-    /// Polarity of a text in [-1, 1]: the mean over its sentences, each weighing as much as it is far
-    /// from neutral, so that plain sentences do not water down a clear one.
+    /// The stage with another model.
+    pub fn with_model(model: Model) -> Self {
+        let version = format!(
+            "{}+vader-2014+{}+phrases-2",
+            env!("CARGO_PKG_VERSION"),
+            model.manifest().model
+        );
+        Self { phrases: Phrases::new(), model, version }
+    }
+
+    /// Polarity of a text in [-1, 1]. Of a text of several passages, those that are clearly one or the
+    /// other count alone, so that plain ones do not water them down.
     pub fn polarity(&self, text: &str) -> f64 {
         self.read(text, &Budget::default()).polarity
     }
 
+    /// Polarity, and distress, agitation and urgency, of a text.
+    pub fn feel(&self, text: &str) -> (f64, Moods) {
+        let reading = self.read(text, &Budget::default());
+        (reading.polarity, reading.moods)
+    }
+
     fn read(&self, text: &str, budget: &Budget) -> Reading {
-        let (mut scorer, mut room) = (Scorer::default(), String::new());
-        let mut reading = Reading::default();
-        let (mut sum, mut weight) = (0.0, 0.0);
-        for (index, (at, piece)) in Pieces::of(text).enumerate() {
-            if index % BETWEEN_LOOKS == 0 && budget.is_spent() {
-                break;
-            }
-            let mood = scorer.score(piece);
-            sum += mood.polarity * mood.polarity.abs();
-            weight += mood.polarity.abs();
-            reading.shouted += mood.shouted;
-            reading.exclamations = reading.exclamations.max(mood.exclamations);
-            match self.phrases.look(piece, &mut room) {
-                Some(Distress::SelfHarm) => {
-                    reading.self_harm.get_or_insert(Span { start: at, end: at + piece.len() });
-                }
-                Some(Distress::Grief) => reading.grief = true,
-                None => {}
-            }
-            reading.scanned = at + piece.len();
-        }
-        if weight > 0.0 {
-            // Four digits, as VADER prints it.
-            reading.polarity = (sum / weight * 1e4).round() / 1e4;
-        }
-        reading
+        reading::read(text, &self.model, &self.phrases, budget)
     }
 }
 
 /// The gravest tone that applies.
 fn tone(settings: &Settings, reading: &Reading, known: &Known) -> Option<Tone> {
     let label = settings.label(reading.polarity);
-    let negative = label == Label::Negative;
-    let trend = known.turns >= settings.trend_turns
-        && known.polarity.is_some_and(|polarity| settings.label(polarity) == Label::Negative)
-        && label != Label::Positive;
+    let (negative, moods) = (label == Label::Negative, reading.moods);
+    let agitated = moods.agitation >= settings.agitated;
+    // Grief is not anger, however it is said: nobody in grief is told to calm down.
+    let grieves = reading.grief;
+    let distressed = moods.distress >= settings.distressed && !grieves;
+    let past = known.moods.unwrap_or_default();
+    let sour = known.polarity.is_some_and(|polarity| settings.label(polarity) == Label::Negative)
+        || past.agitation >= settings.agitated
+        || past.distress >= settings.distressed;
+    let trend = known.turns >= settings.trend_turns && sour && label != Label::Positive;
     let tones = &settings.tones;
     [
-        (negative && !reading.is_angry(), tones.negative, "sentiment.negative"),
-        (negative && reading.is_angry(), tones.angry, "sentiment.angry"),
+        (negative && !agitated && !grieves, tones.negative, "sentiment.negative"),
+        (negative && agitated && !grieves, tones.angry, "sentiment.angry"),
+        (moods.urgency >= settings.urgent, tones.urgent, "sentiment.urgent"),
+        (distressed, tones.overwhelmed, "distress.overwhelmed"),
         (trend, tones.trend, "sentiment.trend"),
-        (reading.grief, tones.grief, "distress.grief"),
+        (grieves, tones.grief, "distress.grief"),
         (reading.self_harm.is_some(), tones.self_harm, "distress.self_harm"),
     ]
     .into_iter()
@@ -137,7 +118,7 @@ impl Stage for Sentiment {
         if ask.interaction.direction == Direction::Outbound {
             return Ok(Report {
                 coverage: Coverage::part(0, total),
-                version: VERSION.into(),
+                version: self.version.clone(),
                 ..Report::default()
             });
         }
@@ -145,13 +126,17 @@ impl Stage for Sentiment {
         if reading.scanned == 0 && !text.is_empty() {
             return Err(StageError::Late);
         }
-        let mut report = Report::clean(VERSION, total);
+        let mut report = Report::clean(self.version.clone(), total);
         if reading.scanned < total {
             report.coverage = Coverage::part(reading.scanned, total);
         }
         report.tone = tone(&settings, &reading, &ask.known);
         report.measures.polarity = Some(reading.polarity);
-        report.learned.polarity = (!text.is_empty()).then_some(reading.polarity);
+        report.measures.moods = Some(reading.moods);
+        if !text.is_empty() {
+            report.learned.polarity = Some(reading.polarity);
+            report.learned.moods = Some(reading.moods);
+        }
         if settings.label(reading.polarity) == Label::Negative {
             let confidence = reading.polarity.abs();
             report.findings.push(Finding::new(

@@ -8,6 +8,7 @@ use portcullis_sentiment::Sentiment;
 
 fn main() -> std::process::ExitCode {
     portcullis_service::run::<StageConfig>("sentiment", async |kit, config| {
-        portcullis_host::stage(&kit, &config, Work::Computes, Arc::new(Sentiment::new())).await
+        let stage = Arc::new(Sentiment::new()?);
+        portcullis_host::stage(&kit, &config, Work::Computes, stage).await
     })
 }

@@ -31,12 +31,23 @@ impl<'a> Iterator for Pieces<'a> {
 /// Where the first sentence ends; never zero.
 fn cut(rest: &str) -> usize {
     let (mut ended, mut space) = (false, None);
-    for (at, c) in rest.char_indices() {
+    let mut at = 0;
+    let bytes = rest.as_bytes();
+    while let Some(&byte) = bytes.get(at) {
         if at >= LONGEST {
             return space.unwrap_or(at);
         }
-        let after = at + c.len_utf8();
+        // Nearly everything is ASCII; no other character is decoded.
+        let (c, size) = match byte.is_ascii() {
+            true => (char::from(byte), 1),
+            false => match rest.get(at..).and_then(|rest| rest.chars().next()) {
+                Some(c) => (c, c.len_utf8()),
+                None => return rest.len(),
+            },
+        };
+        let after = at + size;
         match c {
+            'a'..='z' | 'A'..='Z' => ended = false,
             '\n' | '。' | '！' | '？' => return after,
             '.' | '!' | '?' | '…' => ended = true,
             '"' | '\'' | ')' | '”' | '’' | '»' => {}
@@ -48,6 +59,7 @@ fn cut(rest: &str) -> usize {
             }
             _ => ended = false,
         }
+        at = after;
     }
     rest.len()
 }

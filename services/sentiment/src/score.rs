@@ -6,10 +6,14 @@
 //! negative words that stand fourth or later ("Sadly I am very unhappy" comes out milder than without
 //! "very"), and adds in the order of a hash table, so that the last digits differ from run to run.
 
-use crate::lexicon::{self, Form, Meaning};
+use crate::lexicon::Form;
+use crate::read::{Word, Words};
 
 /// Shouting a word among words that are not shouted adds this much.
 const CAPS: f64 = 0.733;
+/// Drawing a word out («sooo», «baaad») adds as much as an adverb of degree. Ours: VADER does not read such
+/// words.
+const DRAWN_OUT: f64 = 0.293;
 /// A negation turns round, and weakens.
 const NEGATION: f64 = -0.74;
 /// What one exclamation mark adds, for at most four.
@@ -21,77 +25,39 @@ const QUESTIONS: f64 = 0.96;
 const ALPHA: f64 = 15.0;
 /// The influence of a word on the one that stands one, two or three after it.
 const NEARNESS: [f64; 3] = [1.0, 0.95, 0.9];
-/// No word of the lexicon is longer, in bytes.
-const LONGEST_WORD: usize = 48;
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Word {
-    meaning: Meaning,
-    shouted: bool,
-}
-
 /// What a sentence says of the mood of who wrote it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Mood {
     /// VADER's compound score, in [-1, 1]; zero where no word has a mood.
     pub(crate) polarity: f64,
-    /// Words of four letters or more that are all capitals.
-    pub(crate) shouted: usize,
     /// Exclamation marks.
     pub(crate) exclamations: usize,
+    /// Question marks.
+    pub(crate) questions: usize,
 }
 
-/// Scores sentences, one after the other, without allocating for each.
-#[derive(Default)]
-pub(crate) struct Scorer {
-    words: Vec<Word>,
-    lower: String,
+/// The mood of a sentence that was read.
+pub(crate) fn mood(sentence: &str, words: &Words) -> Mood {
+    let (mut exclamations, mut questions) = (0, 0);
+    for byte in sentence.bytes() {
+        exclamations += usize::from(byte == b'!');
+        questions += usize::from(byte == b'?');
+    }
+    let sum = Sentence { words: &words.list }.sum();
+    Mood { polarity: compound(sum, emphasis(exclamations, questions)), exclamations, questions }
 }
 
-impl Scorer {
-    /// The mood of one sentence.
-    pub(crate) fn score(&mut self, sentence: &str) -> Mood {
-        self.read(sentence);
-        let count = |mark: u8| sentence.bytes().filter(|byte| *byte == mark).count();
-        let exclamations = count(b'!');
-        let shouted = self.words.iter().filter(|word| word.shouted).count();
-        let emphasis = emphasis(exclamations, count(b'?'));
-        Mood { polarity: compound(self.sum(), emphasis), shouted, exclamations }
-    }
+/// A sentence in words.
+struct Sentence<'a> {
+    words: &'a [Word],
+}
 
-    fn read(&mut self, sentence: &str) {
-        self.words.clear();
-        for token in sentence.split_whitespace() {
-            if token.len() > 1 {
-                let trimmed = token.trim_matches(|c: char| !c.is_alphanumeric());
-                // As written first: an emoticon is nothing but punctuation.
-                let meaning = self.meaning(token).or_else(|| self.meaning(trimmed));
-                if trimmed.len() > 1 || meaning.is_some() {
-                    let shouted = is_shouted(trimmed);
-                    self.words.push(Word { meaning: meaning.unwrap_or_default(), shouted });
-                }
-            }
-            if !token.is_ascii() {
-                self.words.extend(token.chars().filter_map(lexicon::emoji).map(|valence| Word {
-                    meaning: Meaning { valence: Some(valence), ..Meaning::default() },
-                    shouted: false,
-                }));
-            }
-        }
-    }
-
-    fn meaning(&mut self, token: &str) -> Option<Meaning> {
-        if token.is_empty() || token.len() > LONGEST_WORD {
-            return None;
-        }
-        self.lower.clear();
-        self.lower.extend(token.chars().map(|c| if c == '’' { '\'' } else { c }));
-        self.lower.make_ascii_lowercase();
-        lexicon::meaning(&self.lower)
-    }
-
+impl Sentence<'_> {
     /// The sum of what each word adds, those before a "but" halved and those after it raised by half.
     fn sum(&self) -> f64 {
+        if self.words.iter().all(|word| word.meaning.valence.is_none()) {
+            return 0.0;
+        }
         let mixed = self.words.iter().any(|word| !word.shouted)
             && self.words.iter().any(|word| word.shouted);
         let but = self.words.iter().position(|word| word.meaning.form == Form::But);
@@ -128,6 +94,9 @@ impl Scorer {
         if word.shouted && mixed {
             valence += CAPS.copysign(valence);
         }
+        if word.drawn_out {
+            valence += DRAWN_OUT.copysign(valence);
+        }
         for (back, nearness) in (1..).zip(NEARNESS) {
             let Some(earlier) = self.before(at, back) else { break };
             let is_no = earlier.meaning.form == Form::No;
@@ -136,7 +105,8 @@ impl Scorer {
             }
             let shouting = if earlier.shouted && mixed { CAPS } else { 0.0 };
             if earlier.meaning.degree != 0.0 {
-                valence += (earlier.meaning.degree + shouting)
+                let drawn_out = if earlier.drawn_out { DRAWN_OUT } else { 0.0 };
+                valence += (earlier.meaning.degree + shouting + drawn_out)
                     .copysign(earlier.meaning.degree * valence)
                     * nearness;
             }
@@ -170,12 +140,6 @@ impl Scorer {
     }
 }
 
-/// Whether a word of four letters or more is all capitals; shorter ones are often abbreviations.
-fn is_shouted(word: &str) -> bool {
-    let letters = word.chars().filter(|c| c.is_alphabetic()).count();
-    letters >= 4 && !word.chars().any(char::is_lowercase) && word.chars().any(char::is_uppercase)
-}
-
 fn emphasis(exclamations: usize, questions: usize) -> f64 {
     let asked = match questions {
         0 | 1 => 0.0,
@@ -199,7 +163,9 @@ mod tests {
     use super::*;
 
     fn polarity(sentence: &str) -> f64 {
-        Scorer::default().score(sentence).polarity
+        let mut words = Words::with_room();
+        words.read(sentence);
+        mood(sentence, &words).polarity
     }
 
     #[test]
@@ -225,6 +191,8 @@ mod tests {
         assert!(polarity("Sadly someone here is very unhappy") < plain);
         assert!(polarity("Sadly someone here is slightly unhappy") > plain);
         assert!(polarity("This is VERY bad") < polarity("This is very bad"));
+        assert!(polarity("This is sooo bad") < polarity("This is so bad"));
+        assert!(polarity("This is baaaad") < polarity("This is bad"));
     }
 
     #[test]

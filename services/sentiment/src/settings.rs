@@ -14,8 +14,19 @@ pub struct Settings {
     /// A polarity above this is positive; from 0 to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub positive: f64,
-    /// A person whose mean polarity is negative after this many messages, and who is not positive
-    /// now, has been let down again and again: the tone is `tones.trend`. At least 1.
+    /// Agitation from which a negative message is an angry one; from 0 to 1. Three shouted words, or
+    /// three exclamation marks, reach the default.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub agitated: f64,
+    /// Distress from which somebody is overwhelmed; from 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub distressed: f64,
+    /// Urgency from which a message is urgent; from 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub urgent: f64,
+    /// A person whose mean polarity is negative, or whose mean agitation or distress has reached its
+    /// threshold, after this many messages, and who is not positive now, has been let down again and
+    /// again: the tone is `tones.trend`. At least 1.
     #[schemars(range(min = 1))]
     pub trend_turns: u32,
     /// Which tone the bot is told to take. `neutral` tells it nothing.
@@ -29,8 +40,12 @@ pub struct Settings {
 pub struct Tones {
     /// The message is negative.
     pub negative: ToneDirective,
-    /// The message is negative and shouted: capitals, or three exclamation marks.
+    /// The message is negative and its writer agitated.
     pub angry: ToneDirective,
+    /// The message is urgent.
+    pub urgent: ToneDirective,
+    /// Somebody is in distress, and nobody has died or is in danger.
+    pub overwhelmed: ToneDirective,
     /// The conversation has been negative for some time.
     pub trend: ToneDirective,
     /// Somebody has died.
@@ -40,9 +55,18 @@ pub struct Tones {
 }
 
 impl Default for Settings {
-    /// Negative below -0.5, positive above 0.5, a trend after three messages.
+    /// Negative below -0.5, positive above 0.5, moods from a half, urgent from 0.6, a trend after three
+    /// messages.
     fn default() -> Self {
-        Self { negative: -0.5, positive: 0.5, trend_turns: 3, tones: Tones::default() }
+        Self {
+            negative: -0.5,
+            positive: 0.5,
+            agitated: 0.5,
+            distressed: 0.5,
+            urgent: 0.6,
+            trend_turns: 3,
+            tones: Tones::default(),
+        }
     }
 }
 
@@ -51,6 +75,8 @@ impl Default for Tones {
         Self {
             negative: ToneDirective::Apologise,
             angry: ToneDirective::Calm,
+            urgent: ToneDirective::Neutral,
+            overwhelmed: ToneDirective::SlowDown,
             trend: ToneDirective::HandOver,
             grief: ToneDirective::Compassion,
             self_harm: ToneDirective::CrisisRoute,
@@ -76,11 +102,26 @@ impl Settings {
     /// The path of the field that is wrong, in the form of a policy's paths.
     pub fn validate(&self) -> Result<(), &'static str> {
         let tones = &self.tones;
-        let tones = [tones.negative, tones.angry, tones.trend, tones.grief, tones.self_harm];
+        let tones = [
+            tones.negative,
+            tones.angry,
+            tones.urgent,
+            tones.overwhelmed,
+            tones.trend,
+            tones.grief,
+            tones.self_harm,
+        ];
+        let is_share = |share: &f64| (0.0..=1.0).contains(share);
         if !(-1.0..=0.0).contains(&self.negative) {
             Err("settings.negative")
         } else if !(0.0..=1.0).contains(&self.positive) {
             Err("settings.positive")
+        } else if !is_share(&self.agitated) {
+            Err("settings.agitated")
+        } else if !is_share(&self.distressed) {
+            Err("settings.distressed")
+        } else if !is_share(&self.urgent) {
+            Err("settings.urgent")
         } else if self.trend_turns == 0 {
             Err("settings.trend_turns")
         } else if tones.contains(&ToneDirective::Unknown) {
@@ -114,6 +155,10 @@ mod tests {
         assert_eq!(wrong.validate(), Err("settings.negative"));
         let wrong = Settings { positive: f64::NAN, ..default.clone() };
         assert_eq!(wrong.validate(), Err("settings.positive"));
+        let wrong = Settings { urgent: 1.1, ..default.clone() };
+        assert_eq!(wrong.validate(), Err("settings.urgent"));
+        let wrong = Settings { agitated: f64::NAN, ..default.clone() };
+        assert_eq!(wrong.validate(), Err("settings.agitated"));
         let wrong = Settings { trend_turns: 0, ..default.clone() };
         assert_eq!(wrong.validate(), Err("settings.trend_turns"));
         let unknown = serde_json::json!({"tones": {"negative": "shout"}});

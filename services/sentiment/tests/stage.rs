@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use portcullis_core::{
-    Ask, Budget, ContextItem, ContextKind, Direction, Interaction, Known, MessageId, Report,
+    Ask, Budget, ContextItem, ContextKind, Direction, Interaction, Known, MessageId, Moods, Report,
     Severity, Size, Stage, StageError, ToneDirective,
 };
 use portcullis_sentiment::{Label, Sentiment, Settings};
@@ -37,8 +37,12 @@ fn ask(text: &str) -> Ask {
     }
 }
 
+fn sentiment() -> Sentiment {
+    Sentiment::new().unwrap()
+}
+
 async fn check(text: &str) -> Report {
-    Sentiment::new().check(&ask(text)).await.unwrap()
+    sentiment().check(&ask(text)).await.unwrap()
 }
 
 fn told(report: &Report) -> Option<(ToneDirective, &str)> {
@@ -104,6 +108,62 @@ async fn grief_is_met_with_compassion() {
 }
 
 #[tokio::test]
+async fn grief_is_never_anger_and_finds_nothing_to_block() {
+    for text in [
+        "My father died yesterday and I need to cancel his ticket",
+        "MY FATHER DIED YESTERDAY!!! I NEED TO CANCEL HIS TICKET NOW!!!",
+        "This is terrible. My wife passed away and your forms are awful.",
+    ] {
+        let report = check(text).await;
+        assert_eq!(told(&report), Some((ToneDirective::Compassion, "distress.grief")), "{text}");
+        let worst = report.findings.iter().map(|finding| finding.severity).max();
+        assert!(worst.is_none_or(|severity| severity == Severity::Info), "{text}: {worst:?}");
+        assert!(report.measures.moods.unwrap().distress >= 0.7, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn moods_are_scores_of_their_own_and_are_learned() {
+    let moods = async |text| {
+        let report = check(text).await;
+        assert_eq!(report.measures.moods, report.learned.moods);
+        report.measures.moods.unwrap().scores()
+    };
+    let [distress, agitation, urgency] = moods("I am terrified and I can't cope anymore").await;
+    assert!(distress > 0.7 && agitation < 0.3 && urgency < 0.2, "{distress} {agitation} {urgency}");
+    let [distress, agitation, urgency] = moods("ANSWER ME NOW YOU IDIOTS!!!").await;
+    assert!(distress < 0.2 && agitation > 0.7 && urgency < 0.3, "{distress} {agitation} {urgency}");
+    let [distress, agitation, urgency] = moods("It is urgent: call me back asap").await;
+    assert!(distress < 0.2 && agitation < 0.2 && urgency > 0.7, "{distress} {agitation} {urgency}");
+    assert_eq!(moods("When does the shop open tomorrow?").await, [0.0; 3]);
+    assert_eq!(check("").await.learned.moods, None);
+}
+
+#[tokio::test]
+async fn somebody_for_whom_it_is_too_much_is_met_slowly_and_haste_by_policy() {
+    let text = "I'm panicking, I don't know what to do, please help";
+    assert_eq!(told(&check(text).await), Some((ToneDirective::SlowDown, "distress.overwhelmed")));
+    let mut ask = ask("I need the new card right now, it is urgent");
+    assert_eq!(sentiment().check(&ask).await.unwrap().tone, None);
+    ask.settings = json!({"tones": {"urgent": "slow_down"}});
+    let report = sentiment().check(&ask).await.unwrap();
+    assert_eq!(told(&report), Some((ToneDirective::SlowDown, "sentiment.urgent")));
+}
+
+#[tokio::test]
+async fn agitation_that_lasts_is_handed_over() {
+    let told_after = async |turns, agitation| {
+        let mut ask = ask("Where is my parcel");
+        let moods = Some(Moods { agitation, ..Moods::default() });
+        ask.known = Known { turns, moods, ..Known::default() };
+        sentiment().check(&ask).await.unwrap().tone.map(|tone| tone.directive)
+    };
+    assert_eq!(told_after(3, 0.6).await, Some(ToneDirective::HandOver));
+    assert_eq!(told_after(2, 0.6).await, None, "too early");
+    assert_eq!(told_after(9, 0.4).await, None, "not enough");
+}
+
+#[tokio::test]
 async fn self_harm_gets_the_crisis_route_and_a_finding() {
     let text = "Thanks for the great help! I want to kill myself. Bye";
     let report = check(text).await;
@@ -119,7 +179,7 @@ async fn a_long_bad_time_is_handed_over() {
     let told_after = async |turns, polarity, text: &str| {
         let mut ask = ask(text);
         ask.known = Known { turns, polarity: Some(polarity), ..Known::default() };
-        Sentiment::new().check(&ask).await.unwrap().tone.map(|tone| tone.directive)
+        sentiment().check(&ask).await.unwrap().tone.map(|tone| tone.directive)
     };
     let plain = "Where is my parcel";
     assert_eq!(told_after(3, -0.6, plain).await, Some(ToneDirective::HandOver));
@@ -132,14 +192,14 @@ async fn a_long_bad_time_is_handed_over() {
 async fn tones_and_thresholds_are_the_policys() {
     let mut ask = ask("I am very unhappy with the service!");
     ask.settings = json!({"tones": {"negative": "slow_down"}});
-    let report = Sentiment::new().check(&ask).await.unwrap();
+    let report = sentiment().check(&ask).await.unwrap();
     assert_eq!(told(&report), Some((ToneDirective::SlowDown, "sentiment.negative")));
     ask.settings = json!({"tones": {"negative": "neutral"}});
-    assert_eq!(Sentiment::new().check(&ask).await.unwrap().tone, None);
-    ask.settings = json!({"negative": -0.9});
-    assert!(Sentiment::new().check(&ask).await.unwrap().findings.is_empty());
+    assert_eq!(sentiment().check(&ask).await.unwrap().tone, None);
+    ask.settings = json!({"negative": -0.99});
+    assert!(sentiment().check(&ask).await.unwrap().findings.is_empty());
     ask.settings = json!({"negative": -2});
-    let error = Sentiment::new().check(&ask).await.unwrap_err();
+    let error = sentiment().check(&ask).await.unwrap_err();
     assert_eq!(error, StageError::Unreadable("settings.negative"));
 }
 
@@ -148,12 +208,12 @@ async fn only_the_persons_words_are_read_and_the_coverage_says_so() {
     let mut ask = ask("Summarise this");
     let text = "I want to kill myself. Terrible!".into();
     ask.interaction.context = vec![ContextItem { kind: ContextKind::Document, text }];
-    let report = Sentiment::new().check(&ask).await.unwrap();
+    let report = sentiment().check(&ask).await.unwrap();
     assert_eq!((report.findings.len(), report.measures.polarity), (0, Some(0.0)));
     assert_eq!((report.coverage.scanned, report.coverage.complete), (14, false));
     let mut answer = self::ask("I am terribly sorry for your awful loss");
     answer.interaction.direction = Direction::Outbound;
-    let report = Sentiment::new().check(&answer).await.unwrap();
+    let report = sentiment().check(&answer).await.unwrap();
     assert_eq!((report.measures.polarity, report.learned.polarity), (None, None));
     assert_eq!((report.tone, report.coverage.scanned), (None, 0));
 }
@@ -168,8 +228,8 @@ async fn one_bad_sentence_in_a_long_text_is_not_watered_down() {
 async fn without_time_it_says_what_it_saw() {
     let mut ask = ask(&"A terrible day. ".repeat(16_384));
     ask.budget = Budget::of(Duration::ZERO);
-    assert_eq!(Sentiment::new().check(&ask).await.unwrap_err(), StageError::Late);
-    let stage = Sentiment::new();
+    assert_eq!(sentiment().check(&ask).await.unwrap_err(), StageError::Late);
+    let stage = sentiment();
     stage.warm_up().await.unwrap();
     ask.budget = Budget::of(Duration::from_millis(5));
     let report = stage.check(&ask).await.unwrap();
@@ -181,7 +241,7 @@ async fn without_time_it_says_what_it_saw() {
 
 #[tokio::test]
 async fn cost_grows_with_length_and_not_faster() {
-    let stage = Sentiment::new();
+    let stage = sentiment();
     stage.warm_up().await.unwrap();
     // The best of five: other work on the machine makes single runs slow.
     let took = |text: String| {
@@ -205,11 +265,13 @@ proptest! {
     /// Whatever is written, there is a number in range and everything was read.
     #[test]
     fn any_text_is_scored(text in any::<String>(), noise in "[ !?.a-zA-Z'’😀\u{200d}\u{fe0f}ﬀİß]{0,300}") {
-        let stage = Sentiment::new();
+        let stage = sentiment();
         for text in [text, noise] {
             let report =
                 futures::executor::block_on(stage.check(&ask(&text))).unwrap();
             prop_assert!((-1.0..=1.0).contains(&report.measures.polarity.unwrap()));
+            let moods = report.measures.moods.unwrap().scores();
+            prop_assert!(moods.iter().all(|score| (0.0..=1.0).contains(score)));
             prop_assert!(report.coverage.is_whole());
         }
     }

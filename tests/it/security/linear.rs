@@ -91,7 +91,7 @@ fn policy_patterns_run_in_linear_time() {
     let stages: [(Arc<dyn Stage>, Direction); 4] = [
         (Arc::new(Sanitizer), Direction::Inbound),
         (Arc::new(InjectionClassifier::new().unwrap()), Direction::Inbound),
-        (Arc::new(Sentiment::new()), Direction::Inbound),
+        (Arc::new(Sentiment::new().unwrap()), Direction::Inbound),
         (Arc::new(Moderation), Direction::Outbound),
     ];
     let mut slow = Vec::new();

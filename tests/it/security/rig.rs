@@ -185,7 +185,7 @@ pub(super) fn real_stages(clock: &Arc<Calendar>) -> Arc<dyn Caller> {
             .with(Arc::new(RateLimit::new(Arc::new(limiter), Some("local"))), SEATS)
             .with(Arc::new(Sanitizer), SEATS)
             .with(Arc::new(InjectionClassifier::new().unwrap()), SEATS)
-            .with(Arc::new(Sentiment::new()), SEATS)
+            .with(Arc::new(Sentiment::new().unwrap()), SEATS)
             .with(Arc::new(Moderation), SEATS),
     )
 }

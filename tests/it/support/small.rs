@@ -101,7 +101,7 @@ impl Small {
             .with(Arc::new(RateLimit::new(limiter, None)), SEATS)
             .with(Arc::new(Sanitizer), SEATS)
             .with(Arc::new(InjectionClassifier::new().unwrap()), SEATS)
-            .with(Arc::new(Sentiment::new()), SEATS)
+            .with(Arc::new(Sentiment::new().unwrap()), SEATS)
             .with(Arc::new(Moderation), SEATS)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::{BotId, Known, Learned, SystemClock};
+use portcullis_core::{BotId, Known, Learned, Moods, SystemClock};
 use portcullis_state::{
     ConversationUpdate, Conversations, ConversationsOptions, MemoryConversations,
 };
@@ -17,7 +17,8 @@ fn bot() -> BotId {
 }
 
 fn learned(values: &[&str], polarity: Option<f64>) -> Learned {
-    Learned { values: values.iter().map(|&value| value.into()).collect(), polarity }
+    let values = values.iter().map(|&value| value.into()).collect();
+    Learned { values, polarity, moods: None }
 }
 
 async fn on_both<F: Future>(
@@ -49,6 +50,26 @@ async fn what_was_learned_is_known() {
         assert_ne!(store.begin(&bot(), "d").await.unwrap().salt, begun.salt);
         let other = BotId::parse("other").unwrap();
         assert_eq!(store.load(&other, "c").await.unwrap(), None, "bots share nothing");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn moods_are_means_of_what_was_learned() {
+    on_both(ConversationsOptions::default(), async |store| {
+        let told = |scores| {
+            let learned = Learned { moods: Some(Moods::of(scores)), ..Learned::default() };
+            ConversationUpdate::message(learned)
+        };
+        store.update(&bot(), "c", &told([1.0, 0.0, 7.0])).await.unwrap();
+        let state = store.update(&bot(), "c", &told([0.0, 0.5, 1.0])).await.unwrap();
+        let means = state.moods.unwrap().scores();
+        for (mean, expected) in means.into_iter().zip([0.7, 0.15, 1.0]) {
+            assert!((mean - expected).abs() < 1e-9, "{mean}, not {expected}");
+        }
+        let state = store.update(&bot(), "c", &told([f64::NAN, 1.0, 1.0])).await.unwrap();
+        assert_eq!(state.moods.unwrap().scores(), means, "what is no number teaches nothing");
+        assert_eq!((state.polarity, state.turns), (None, 3));
     })
     .await;
 }

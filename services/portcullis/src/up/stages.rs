@@ -34,7 +34,7 @@ pub(crate) fn local(limiter: Arc<dyn Limiter>, clock: &Arc<dyn Clock>) -> anyhow
         .with(Arc::new(RateLimit::new(limiter, None).with_clock(clock.clone())), SEATS)
         .with(Arc::new(Sanitizer), SEATS)
         .with(Arc::new(InjectionClassifier::new()?), SEATS)
-        .with(Arc::new(Sentiment::new()), SEATS)
+        .with(Arc::new(Sentiment::new()?), SEATS)
         .with(Arc::new(Moderation), SEATS))
 }
 
