@@ -235,7 +235,7 @@ pub async fn judges_rightly(cascade: &Cascade) -> Result<(), &'static str> {
         let points = cascade.manifest().channel(channel).operating_points;
         let [attack, harmless] = judged.as_slice() else { return Err("model") };
         let covered = judged.iter().zip(&pieces).all(|(j, piece)| j.scanned == piece.text.len());
-        if !covered || attack.score < points.balanced || harmless.score >= points.strict {
+        if !covered || attack.score < points.strict || harmless.score >= points.strict {
             return Err("model");
         }
     }

@@ -16,8 +16,16 @@ const PENALTIES: &[f32] = &[0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.25];
 pub(crate) const STRICT: f64 = 0.01;
 pub(crate) const BALANCED: f64 = 0.003;
 pub(crate) const LENIENT: f64 = 0.001;
-/// The share of held-out attacks that may leave by the benign exit.
-pub(crate) const MISSED: f64 = 0.005;
+/// The share of held-out attacks that may leave by the benign exit. Few families of embedded instructions are
+/// held out, and unseen ones are more like the documents around them: there none may.
+pub(crate) fn missed(channel: Channel) -> f64 {
+    match channel {
+        Channel::User => 0.005,
+        Channel::Context => 0.0,
+    }
+}
+/// What is left of the limit so found, for families that are not among those held out.
+const CAUTION: f32 = 0.5;
 /// Shares of unknown n-grams that are tried for the gate before it.
 const UNKNOWN: &[f32] = &[0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 /// Above the highest held-out harmless text by this much, as a logit, the attack exit begins.
@@ -160,7 +168,7 @@ fn exits(draft: &mut Draft, channel: Channel, held: &HeldOut<'_>) -> anyhow::Res
         .map(|(row, stretch)| (row, calibration.probability(stretch.logit), stretch.unknown))
         .collect();
     let attacks = seen.iter().filter(|(row, ..)| row.attack).count();
-    let allowed = (MISSED * attacks as f64).floor() as usize;
+    let allowed = (missed(channel) * attacks as f64).floor() as usize;
     let mut best = (0, 0.0, 0.0);
     for most in UNKNOWN {
         let mut familiar: Vec<(f32, bool)> = seen
@@ -169,8 +177,8 @@ fn exits(draft: &mut Draft, channel: Channel, held: &HeldOut<'_>) -> anyhow::Res
             .map(|(row, p, _)| (*p, row.attack))
             .collect();
         familiar.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let missed = familiar.iter().filter(|(_, attack)| *attack).map(|(p, _)| *p).nth(allowed);
-        let below = missed.unwrap_or(0.5).min(0.5);
+        let lowest = familiar.iter().filter(|(_, attack)| *attack).map(|(p, _)| *p).nth(allowed);
+        let below = lowest.unwrap_or(0.5).min(0.5);
         let answered = familiar.iter().filter(|(p, attack)| !attack && *p < below).count();
         if answered > best.0 {
             best = (answered, below, *most);
@@ -181,7 +189,8 @@ fn exits(draft: &mut Draft, channel: Channel, held: &HeldOut<'_>) -> anyhow::Res
     let logit = (highest / (1.0 - highest)).ln() + MARGIN;
     let attack_above = if logit.is_finite() { 1.0 / (1.0 + (-logit).exp()) } else { 2.0 };
     let parameters = draft.channel(channel);
-    parameters.exits = Exits { benign_below: best.1, attack_above };
+    let caution = if channel == Channel::Context { CAUTION } else { 1.0 };
+    parameters.exits = Exits { benign_below: best.1 * caution, attack_above };
     if let Some(novelty) = &mut parameters.novelty {
         novelty.max_unknown = best.2;
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use portcullis_model::{Channel, ChannelParameters};
 
-use crate::calibrate::MISSED;
+use crate::calibrate::missed;
 use crate::data::Row;
 use crate::draft::{BASE_RATE, Draft};
 use crate::figures::{AtPoints, Figures, Group, Overall, Shares};
@@ -164,7 +164,8 @@ pub(crate) fn write(facts: &Facts<'_>) -> String {
         buckets = 1u32 << BITS,
         encoder = encoder,
         base_rate = BASE_RATE,
-        missed = MISSED * 100.0,
+        missed_user = missed(Channel::User) * 100.0,
+        missed_context = missed(Channel::Context) * 100.0,
         limits = limits("the person's words", &manifest.user)
             + &limits("third-party content", &manifest.context),
         traffic = format!("{}; {}", traffic(Channel::User), traffic(Channel::Context)),

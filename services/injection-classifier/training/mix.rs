@@ -31,7 +31,7 @@ const CONTEXT: &[(&str, f64)] = &[
 
 /// A row counts at most this many times the mean row: a kind of which few rows are held out must not set a
 /// threshold alone.
-const MOST: f64 = 8.0;
+const MOST: f64 = 2.0;
 
 pub(crate) fn table(channel: Channel) -> &'static [(&'static str, f64)] {
     match channel {
