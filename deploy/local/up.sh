@@ -206,6 +206,7 @@ settings_of() {
       printf '%s\n' "PORTCULLIS__STAGE__REDIS__URL=redis://127.0.0.1:$redis_port" \
         "PORTCULLIS__STAGE__REDIS__PASSWORD_FILE=$data/redis/password"
       ;;
+    anomaly) printf '%s\n' "PORTCULLIS__SNAPSHOT=$data/anomaly.snapshot" ;;
     audit) printf '%s\n' "PORTCULLIS__DATA=$data/audit" ;;
   esac
 }

@@ -211,10 +211,12 @@ pub(crate) fn entries() -> Vec<(String, Entry)> {
     let verdict = VerdictRecord {
         direction: Direction::Inbound,
         speaker: Some("5e".into()),
+        network: Some("4e".into()),
         conversation: Some("c0".into()),
         in_reply_to: Some("m-0".parse().unwrap()),
         bytes: 25,
         digest: "d1".into(),
+        shape: Some(Shape { chars: 25, words: 4, entropy: 3.5, sketch: Sketch(0x1234) }),
         text: Some("what was written, masked".into()),
         verdict: Verdict { text: None, ..verdict() },
     };

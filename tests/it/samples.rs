@@ -31,6 +31,7 @@ fn holds<T: JsonSchema + Serialize + DeserializeOwned + Default>(process: &str) 
 fn each_process_has_its_sample() {
     holds::<portcullis_ingress::config::Config>("ingress");
     holds::<portcullis_audit::start::Config>("audit");
+    holds::<portcullis_anomaly::start::Config>("anomaly");
     holds::<StageConfig<Counters>>("rate-limit");
     holds::<StageConfig<portcullis_injection_classifier::ModelConfig>>("injection-classifier");
     for stage in ["sanitizer", "sentiment", "moderation"] {

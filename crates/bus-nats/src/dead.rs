@@ -7,7 +7,7 @@ use bytes::Bytes;
 use portcullis_bus::JournalError;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{self, Message, StoreError};
+use crate::store::{self, Message};
 
 /// Writes to the stream `DEAD`.
 #[derive(Clone)]
@@ -69,10 +69,6 @@ impl Dead {
             first_only: false,
             body: Bytes::from(body),
         };
-        store::store(&self.client, message, self.timeout).await.map_err(|error| match error {
-            StoreError::Away | StoreError::Conflict => JournalError::Away,
-            StoreError::Full => JournalError::Full,
-            StoreError::Refused => JournalError::Refused,
-        })
+        store::store(&self.client, message, self.timeout).await.map_err(Into::into)
     }
 }

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use portcullis_bus::{Deliveries, Delivery, Journal, JournalError};
 use portcullis_core::Entry;
 
-use crate::store::{self, Message, OpenError, StoreError};
+use crate::store::{self, Message, OpenError};
 use crate::subjects;
 
 /// When an entry that a reader gave back comes again.
@@ -45,11 +45,7 @@ impl Journal for NatsJournal {
             first_only: false,
             body: body.into(),
         };
-        store::store(&self.client, message, self.timeout).await.map_err(|error| match error {
-            StoreError::Away | StoreError::Conflict => JournalError::Away,
-            StoreError::Full => JournalError::Full,
-            StoreError::Refused => JournalError::Refused,
-        })
+        store::store(&self.client, message, self.timeout).await.map_err(Into::into)
     }
 
     async fn follow(&self, reader: &str) -> Result<Deliveries, JournalError> {

@@ -7,6 +7,7 @@
 //! two are never mixed. Streams and buckets are made by [`admin::init`], and by nobody else.
 
 pub mod admin;
+mod alerts;
 mod connect;
 mod dead;
 mod events;
@@ -27,6 +28,7 @@ mod submit;
 pub mod trace;
 mod wire;
 
+pub use alerts::Alerts;
 pub use async_nats::{Client, HeaderMap};
 pub use connect::{ConnectError, ConnectOptions, Credentials, FirstTry, OLDEST_SERVER, connect};
 pub use dead::Dead;

@@ -9,6 +9,7 @@ use async_nats::jetstream::{self, Context};
 use async_nats::jetstream::{Error as ServerError, ErrorCode};
 use async_nats::{Client, HeaderMap, RequestErrorKind, header};
 use bytes::Bytes;
+use portcullis_bus::JournalError;
 
 /// How long a question to JetStream's interface may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -35,6 +36,16 @@ pub(crate) enum StoreError {
     Refused,
     /// The subject is not in the expected state.
     Conflict,
+}
+
+impl From<StoreError> for JournalError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Away | StoreError::Conflict => Self::Away,
+            StoreError::Full => Self::Full,
+            StoreError::Refused => Self::Refused,
+        }
+    }
 }
 
 /// One message to store.

@@ -15,6 +15,7 @@ mod interaction;
 mod record;
 mod report;
 pub mod schema;
+mod shape;
 mod stage;
 mod text;
 mod verdict;
@@ -27,12 +28,13 @@ pub use gap::{Cause, Effect, Gap};
 pub use ids::{BotId, ConversationId, IdError, MessageId, SpeakerId, StageName};
 pub use interaction::{ContextItem, ContextKind, Direction, Interaction};
 pub use record::{
-    Action, ActionRecord, Body, Entry, HeldCase, Resolution, ResolutionRecord, SummaryRecord,
-    VerdictRecord,
+    Action, ActionRecord, Body, Entry, HeldCase, Order, Resolution, ResolutionRecord,
+    SummaryRecord, VerdictRecord,
 };
 pub use report::{
     Answered, Coverage, Learned, Limit, Measures, Moods, Part, Report, Shadow, Tone, ToneDirective,
 };
+pub use shape::{Shape, Sketch};
 pub use stage::{Stage, StageError};
 pub use text::Text;
 pub use verdict::{Check, Decision, PolicyStamp, Recorded, Status, Streamed, Verdict};

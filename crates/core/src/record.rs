@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{BotId, Direction, MessageId, Text, Verdict};
+use crate::{BotId, Direction, MessageId, Shape, Text, Verdict};
 
 /// One entry of the journal. Its id is permanent and unique: the same id twice is one entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +58,9 @@ pub struct VerdictRecord {
     /// Keyed hash of the speaker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speaker: Option<String>,
+    /// Keyed hash of the speaker's network: the first 24 bits of an IPv4 address, the first 64 of an IPv6 address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     /// Keyed hash of the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<String>,
@@ -68,6 +71,9 @@ pub struct VerdictRecord {
     pub bytes: usize,
     /// Keyed digest of the text and context.
     pub digest: String,
+    /// What may be known of the text without its words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Shape>,
     /// The text after masking; absent without a sanitizer's whole report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Text>,
@@ -160,6 +166,24 @@ impl Action {
             Self::Unknown => "unknown",
         }
     }
+}
+
+/// An order as it stands in the control bucket, where ingress enforces it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Order {
+    /// What is ordered.
+    pub action: Action,
+    /// For `limit`: what to scale the limit by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factor: Option<f64>,
+    /// Who ordered it.
+    pub by: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Until when; without it, until it is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Something that somebody ordered.

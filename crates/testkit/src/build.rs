@@ -68,10 +68,12 @@ pub fn verdict_entry(id: &str) -> Entry {
         body: Body::Verdict(Box::new(VerdictRecord {
             direction: Direction::Inbound,
             speaker: None,
+            network: None,
             conversation: None,
             in_reply_to: None,
             bytes: 2,
             digest: "00".into(),
+            shape: None,
             text: None,
             verdict: Verdict {
                 id: MessageId::parse(id).unwrap(),

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use futures::StreamExt;
 use jiff::Timestamp;
 use portcullis_bus::{Kv, KvError, KvEvent};
+<<<<<<< HEAD
 use portcullis_core::{
     Action, BotId, Direction, Factors, Finding, Interaction, Severity, StageName,
 };
@@ -36,6 +37,11 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }
+=======
+pub use portcullis_core::Order;
+use portcullis_core::{Action, BotId, Direction, Finding, Interaction, Severity, StageName};
+use portcullis_state::Sealer;
+>>>>>>> bc311af (Anomaly: a watch over the record, with a simulator that judges it)
 
 /// On what an order is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! What of a message goes into the record: an entry for each verdict, and summaries of floods.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use portcullis_core::{
-    Body, Direction, Entry, Interaction, Recorded, SpeakerId, Verdict, VerdictRecord,
+    Body, BotId, Direction, Entry, Interaction, Recorded, Shape, SpeakerId, Verdict, VerdictRecord,
 };
 use portcullis_pipeline::{Identity, Outcome};
 use portcullis_policy::{KeepText, OnGap, Policy};
@@ -51,6 +52,12 @@ impl Gateway {
         }
     }
 
+    /// The key of a bot's sketches.
+    fn shape_key(&self, bot: &BotId) -> u64 {
+        let hash = self.parts.sealer.keyed_hash(&context("shape", bot), "sketch");
+        hash.get(..16).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0)
+    }
+
     pub(crate) fn entry(
         &self,
         interaction: &Interaction,
@@ -75,13 +82,31 @@ impl Gateway {
             body: Body::Verdict(Box::new(VerdictRecord {
                 direction: *direction,
                 speaker: who.speaker.clone().map(String::from),
+                network: interaction.client_addr.map(|address| {
+                    self.parts.sealer.keyed_hash(&context("network", bot), &network(address))
+                }),
                 conversation: who.conversation.clone().map(String::from),
                 in_reply_to: interaction.in_reply_to.clone(),
                 bytes: interaction.total_bytes(),
                 digest: self.parts.sealer.keyed_hash(&context("text", bot), &text),
+                shape: Some(Shape::of(interaction.text.expose(), self.shape_key(bot))),
                 text: keep.then(|| outcome.masked.clone()),
                 verdict,
             })),
+        }
+    }
+}
+
+/// The network of an address: as far as one provider's customer usually reaches.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
     }
 }

@@ -89,6 +89,12 @@ class Run:
     def __init__(self, name: str, work: pathlib.Path, device: str):
         self.name, self.file, self.device = name, work / f"{name}.pt", device
 
+    def finished(self, encoder: model.Encoder) -> model.Encoder:
+        """The encoder of a phase that was over in an earlier run."""
+        kept = torch.load(self.file, map_location="cpu")
+        encoder.load_state_dict({**kept["encoder"], **kept["average"]})
+        return encoder.eval()
+
     def learn(self, encoder: model.Encoder, words: list[str], rows: list[data.Row], epochs: float) -> model.Encoder:
         encoder.freeze(FROZEN)
         encoder.to(self.device)
@@ -216,12 +222,16 @@ def main():
         kept.write_text(json.dumps(texts.keep(first)))
     keep = json.loads(kept.read_text())
     words = [model.vocabulary()[number] for number in keep]
-    encoder = Run("measured", given.work, device).learn(model.published(keep), words, first, given.epochs)
-    export.export(encoder, words, given.work / "measured")
-    held = [row for row in rows if data.part(row.family) == "test"]
-    figures = report(encoder, words, held)
-    (given.work / "measured" / "report.json").write_text(json.dumps(figures, indent=2) + "\n")
-    print(json.dumps(figures, indent=2), flush=True)
+    run, done = Run("measured", given.work, device), given.work / "measured" / "report.json"
+    if done.exists():
+        encoder = run.finished(model.published(keep))
+    else:
+        encoder = run.learn(model.published(keep), words, first, given.epochs)
+        export.export(encoder, words, given.work / "measured")
+        held = [row for row in rows if data.part(row.family) == "test"]
+        figures = report(encoder, words, held)
+        done.write_text(json.dumps(figures, indent=2) + "\n")
+        print(json.dumps(figures, indent=2), flush=True)
     everything = corpus(rows, "shipped", given.data)
     encoder = Run("shipped", given.work, device).learn(encoder, words, everything, given.more)
     export.export(encoder, words, given.work / "shipped")
