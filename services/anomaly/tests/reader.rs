@@ -11,7 +11,6 @@ use portcullis_anomaly::{
 };
 use portcullis_bus::{Journal, Kv, MemoryJournal, MemoryKv};
 use portcullis_core::{Action, Body, BotId, SystemClock};
-use portcullis_testkit::build;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -79,7 +78,8 @@ async fn without_settings_nothing_is_ordered_and_a_resolution_orders_nothing() {
     let (kv, journal) = (MemoryKv::new(1), MemoryJournal::new());
     let mut idle = Actor::new(Acting::default(), Arc::new(kv.clone()), Arc::new(journal.clone()));
     let mut one = alert();
-    idle.act(&mut one, one.at).await;
+    let at = one.at;
+    idle.act(&mut one, at).await;
     let mut over = Alert { state: State::Resolved, ..alert() };
     let now = over.at;
     actor(Action::Block, &kv, &journal).act(&mut over, now).await;
@@ -139,7 +139,7 @@ async fn the_record_becomes_alerts_and_a_snapshot() {
     };
     let work = async {
         for n in 0..30 {
-            let mut entry = build::verdict_entry(&format!("m{n}"));
+            let mut entry = portcullis_testkit::verdict_entry(&format!("m{n}"));
             if let Body::Verdict(record) = &mut entry.body {
                 record.speaker = Some("5e".into());
                 record.verdict.decision = portcullis_core::Decision::Block;
