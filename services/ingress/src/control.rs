@@ -10,38 +10,14 @@ use arc_swap::ArcSwap;
 use futures::StreamExt;
 use jiff::Timestamp;
 use portcullis_bus::{Kv, KvError, KvEvent};
-<<<<<<< HEAD
+pub use portcullis_core::Order;
 use portcullis_core::{
     Action, BotId, Direction, Factors, Finding, Interaction, Severity, StageName,
 };
 use portcullis_state::Sealer;
-use serde::{Deserialize, Serialize};
 
 /// What an order `limit` leaves of a limit where it does not say.
 const LIMIT_FACTOR: f64 = 0.1;
-
-/// An order as it is kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Order {
-    /// What is ordered.
-    pub action: Action,
-    /// For `limit`: what to scale the limit by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub factor: Option<f64>,
-    /// Who ordered it.
-    pub by: String,
-    /// Why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Until when; without it, until it is taken back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
-}
-=======
-pub use portcullis_core::Order;
-use portcullis_core::{Action, BotId, Direction, Finding, Interaction, Severity, StageName};
-use portcullis_state::Sealer;
->>>>>>> bc311af (Anomaly: a watch over the record, with a simulator that judges it)
 
 /// On what an order is.
 #[derive(Debug, Clone, PartialEq, Eq)]
