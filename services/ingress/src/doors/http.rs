@@ -284,7 +284,7 @@ async fn check_batch(
 
 async fn stream(
     State(door): State<Door>,
-    Caller(access): Caller,
+    Caller(access, _): Caller,
     lines: Lines,
 ) -> Result<Response, Problem> {
     door.streams.answer(&access, lines).await
