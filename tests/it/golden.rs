@@ -5,8 +5,8 @@ use portcullis_core::{
     ActionRecord, Answered, Ask, Body, Cause, Check, ContextItem, ContextKind, Coverage, Decision,
     Direction, Edit, Effect, Entry, Factors, Finding, HeldCase, Interaction, Known, Learned, Limit,
     Masking, Measures, Moods, Part, Place, PolicyStamp, Recorded, Report, Resolution,
-    ResolutionRecord, Run, Severity, Shadow, Size, Span, StageName, Status, Streamed,
-    SummaryRecord, Tone, ToneDirective, Verdict, VerdictRecord, View, ViewKind,
+    ResolutionRecord, Run, Severity, Shadow, Shape, Size, Sketch, Span, StageName, Status,
+    Streamed, SummaryRecord, Tone, ToneDirective, Verdict, VerdictRecord, View, ViewKind,
 };
 use portcullis_testkit::{ask as simple_ask, shop};
 use serde_json::json;
