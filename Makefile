@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 
 # Evaluated at the head of a recipe: gets the servers (quiet when cached) and names them to it.
 TOOLS = env=$$(tests/tools/setup.sh) && eval "$$env"
+# … and the clients of other languages, which the tests run.
+CLIENTS = env=$$(tests/tools/setup.sh python-libraries node-libraries) && eval "$$env"
 CHART_TOOLS = env=$$(tests/tools/setup.sh helm kubeconform helm-docs promtool kubernetes-schemas python-libraries) && \
   eval "$$env" && export PYTHONPATH=$$PORTCULLIS_PYTHON_LIBRARIES PYTHONDONTWRITEBYTECODE=1
 DENY = env=$$(tests/tools/setup.sh cargo-deny) && eval "$$env" && "$$PORTCULLIS_CARGO_DENY" --all-features
@@ -42,13 +44,17 @@ lint: ## formatting and clippy, warnings as errors
 charts: ## the charts: lint, render, validate, snapshots, refusals
 	@$(CHART_TOOLS) && python3 tests/charts/check.py
 
+.PHONY: alerts
+alerts: ## alerts and dashboards: each alert fires and clears, has a runbook; every expression is read
+	@$(CHART_TOOLS) && python3 deploy/grafana/generate.py --check && python3 tests/alerts/check.py
+
 .PHONY: charts-update
-charts-update: ## write the charts anew from k8s/charts/services.yaml, their READMEs, and the snapshots
-	@$(CHART_TOOLS) && python3 k8s/charts/generate.py && python3 tests/charts/check.py --update
+charts-update: ## write the charts anew from k8s/charts/services.yaml, their READMEs, dashboards and the snapshots
+	@$(CHART_TOOLS) && python3 deploy/grafana/generate.py && python3 k8s/charts/generate.py && python3 tests/charts/check.py --update
 
 .PHONY: test
-test: lint charts ## lint, the charts, then every test but the slow ones
-	@$(TOOLS) && set -x && cargo build --workspace --bins --locked && cargo test --workspace --locked --no-fail-fast
+test: lint charts alerts ## lint, the charts, the alerts, then every test but the slow ones
+	@$(TOOLS) && $(CLIENTS) && set -x && cargo build --workspace --bins --locked && cargo test --workspace --locked --no-fail-fast
 	@echo
 	@echo "make test: passed. Not run (make test-all runs all of these but the last two):"
 	@echo "  - tests marked #[ignore], counted as 'ignored' above (one: a process that another test starts and kills)"
@@ -58,8 +64,9 @@ test: lint charts ## lint, the charts, then every test but the slow ones
 	@echo "  - benchmarks (make bench)"
 
 .PHONY: test-all
-test-all: lint charts deny ## what `make test` runs, and ignored tests, cargo-deny and a start of every process
-	@$(TOOLS) && set -x && cargo build --workspace --bins --locked && cargo test --workspace --locked --no-fail-fast -- --include-ignored
+test-all: lint charts alerts deny ## what `make test` runs, and ignored tests, cargo-deny and a start of every process
+	@$(TOOLS) && $(CLIENTS) && env=$$(tests/tools/setup.sh jaeger) && eval "$$env" && set -x && cargo build --workspace --bins --locked && \
+	  cargo test --workspace --locked --no-fail-fast -- --include-ignored
 	@$(TOOLS) && tests/tools/up-smoke.sh
 	@echo
 	@echo "make test-all: passed. Not run:"

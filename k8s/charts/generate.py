@@ -163,9 +163,12 @@ def free(**more):
     return {"type": "object", **more}
 
 
-def values_schema(name, service):
+def config_schema(name):
+    return json.loads((ROOT / "deploy" / "config" / f"{name}.schema.json").read_text(encoding="utf-8"))
+
+
+def values_schema(name, service, config):
     """What may stand in the values. `config` is what the service itself says that it takes."""
-    config = json.loads((ROOT / "deploy" / "config" / f"{name}.schema.json").read_text(encoding="utf-8"))
     config.pop("$schema", None)
     texts = free(additionalProperties=text_type())
     count = {"type": "integer", "minimum": 0}
@@ -313,6 +316,18 @@ It logs in to {{{{ include "portcullis.natsUrl" ({what}) }}}} as the user {name}
     return text + service.get("notes", "")
 
 
+def chart_files(name, service, version, config):
+    """Every file of a chart that is written, by its path in the chart."""
+    return {
+        "Chart.yaml": chart_yaml(name, service, version),
+        "values.yaml": values_yaml(name, service),
+        "values.schema.json": values_schema(name, service, config),
+        "templates/service.yaml": service_template(service),
+        "templates/NOTES.txt": notes(name, service),
+        ".helmignore": "ci/\nREADME.md.gotmpl\n",
+    }
+
+
 def outputs():
     yaml = YAML(typ="safe", pure=True)
     services = yaml.load((CHARTS / "services.yaml").read_text(encoding="utf-8"))
@@ -320,15 +335,14 @@ def outputs():
     files = {}
     for name, service in services.items():
         folder = CHARTS / name
-        files[folder / "Chart.yaml"] = chart_yaml(name, service, version)
-        files[folder / "values.yaml"] = values_yaml(name, service)
-        files[folder / "values.schema.json"] = values_schema(name, service)
-        files[folder / "templates" / "service.yaml"] = service_template(service)
-        files[folder / "templates" / "NOTES.txt"] = notes(name, service)
-        files[folder / ".helmignore"] = "ci/\nREADME.md.gotmpl\n"
+        for path, text in chart_files(name, service, version, config_schema(name)).items():
+            files[folder / path] = text
         rules = RULES / f"{name}.yaml"
         if rules.exists():
             files[folder / "files" / "rules.yaml"] = rules.read_text(encoding="utf-8")
+        elif service["component"] == "stage":
+            text = (RULES / "stage.yaml").read_text(encoding="utf-8")
+            files[folder / "files" / "rules.yaml"] = re.sub(r'job=~"[a-z|-]+"', f'job="{name}"', text)
     umbrella = CHARTS / "portcullis" / "files" / "rules"
     for shared in ("gateway", "bus", "slo"):
         rules = RULES / f"{shared}.yaml"

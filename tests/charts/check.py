@@ -162,6 +162,39 @@ def check_refusals(charts):
             fail(f"refused/{file.name}: it was refused without saying {words!r}: {done.stderr}")
 
 
+def check_reader(charts):
+    """A service that does not exist yet, by an entry alone: a reader of the journal that scales by its lag."""
+    sys.path.insert(0, str(ROOT / "k8s" / "charts"))
+    import generate
+
+    entry = {"summary": "a reader", "component": "reader", "keda": True,
+             "resources": {"cpu": "100m", "memory": "64Mi", "limit": "128Mi"}}
+    chart = charts / "some-reader"
+    for path, text in generate.chart_files("some-reader", entry, generate.workspace_version(), {"type": "object"}).items():
+        (chart / path).parent.mkdir(parents=True, exist_ok=True)
+        (chart / path).write_text(text, encoding="utf-8")
+    values = chart / "lag.yaml"
+    values.write_text("keda: { enabled: true, lag: 500 }\nmonitoring: { enabled: true }\n", encoding="utf-8")
+    packed = run(HELM, "dependency", "update", "--skip-refresh", str(chart))
+    done = render(charts, "some-reader", [values], VERSIONS[0])
+    if packed.returncode or done.returncode:
+        fail(f"some-reader: {packed.stderr}{done.stderr}")
+        return
+    validate("some-reader", done.stdout)
+    documents = read(done.stdout)
+    scaled = [d for d in documents if d["kind"] == "ScaledObject"]
+    trigger = scaled[0]["spec"]["triggers"][0]["metadata"] if scaled else {}
+    if trigger.get("lagThreshold") != "500" or trigger.get("consumer") != "some-reader" or trigger.get("stream") != "JOURNAL":
+        fail(f"some-reader: it does not scale by its lag: {scaled}")
+    if any(d["kind"] == "HorizontalPodAutoscaler" or "replicas" in d.get("spec", {}) for d in documents):
+        fail("some-reader: two things decide the number of its pods")
+    for problem in rules.broken(documents):
+        fail(f"some-reader: {problem}")
+    ledger = render(charts, "audit", [values], VERSIONS[0])
+    if "additional properties 'keda' not allowed" not in ledger.stderr:
+        fail("the ledger's one writer can be scaled by lag")
+
+
 def check_docs(charts, names):
     """The READMEs are what helm-docs makes of the values."""
     done = run(HELM_DOCS, "--chart-search-root", str(charts), "--template-files", "../common/README.md.gotmpl",
@@ -232,6 +265,7 @@ def main():
         for file in sorted((ROOT / "k8s" / "examples").glob("gitops/*.yaml")):
             validate(f"gitops/{file.name}", file.read_text(encoding="utf-8"))
         check_refusals(charts)
+        check_reader(charts)
     known = {f"{label}.yaml" for label, _, _ in cases(ROOT / "k8s" / "charts", names)}
     for file in (HERE / "snapshots").glob("*.yaml"):
         if file.name not in known:

@@ -2,7 +2,9 @@
 
 mod doors;
 mod health;
+mod jaeger;
 mod limits;
+mod newcomers;
 mod orders;
 mod policies;
 mod review;

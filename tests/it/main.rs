@@ -10,6 +10,7 @@
 )]
 
 mod architecture;
+mod asyncapi;
 mod charts;
 mod conformance;
 mod contract;
@@ -17,6 +18,7 @@ mod docs;
 mod e2e;
 mod faults;
 mod golden;
+mod observed;
 mod rules;
 mod sameness;
 mod samples;

@@ -206,6 +206,30 @@ python_libraries() {
   echo "$folder"
 }
 
+# The libraries of the example in TypeScript, with its compiler: a node_modules folder, by the example's lock file.
+node_libraries() {
+  local example sum folder
+  example=$(dirname "${BASH_SOURCE[0]}")/../../examples/typescript
+  sum=$(cksum <"$example/package-lock.json")
+  folder=$cache/node-${sum%% *}/node_modules
+  if [[ ! -d $folder ]]; then
+    command -v npm >/dev/null || fail "Node.js 20 or newer with npm is needed for the example in TypeScript, and was not found"
+    note "getting libraries of the example in TypeScript"
+    local part
+    part=$(mktemp -d "$cache/.part.XXXXXX")
+    mkdir "$part/files"
+    cp "$example/package.json" "$example/package-lock.json" "$part/files/"
+    # What is fetched is compared with the lock file's sums; no script of a package is run.
+    (cd "$part/files" && npm ci --ignore-scripts --no-audit --no-fund >&2) || {
+      rm -rf "$part"
+      fail "the packages of examples/typescript/package-lock.json could not be had"
+    }
+    publish "$part/files" "$(dirname "$folder")"
+    rm -rf "$part"
+  fi
+  echo "$folder"
+}
+
 # Schemas of what charts render: Kubernetes' own from one wheel, those of other projects from their definitions in their
 # Go modules. Laid out by kubernetes_schemas.py as kubeconform reads them.
 kubernetes_schemas() {
@@ -341,7 +365,7 @@ if (($# == 0)); then
   tls=$(provide PORTCULLIS_REDIS_TLS_SERVER redis_tls_server) && printf '%s\n' "$tls" ||
     note "without it the test of TLS to Redis fails"
 fi
-readonly TOOLS='nats-server redis-server redis-tls-server cargo-deny helm kubeconform helm-docs promtool jaeger kubernetes-schemas python-libraries'
+readonly TOOLS='nats-server redis-server redis-tls-server cargo-deny helm kubeconform helm-docs promtool jaeger kubernetes-schemas python-libraries node-libraries'
 for tool in "$@"; do
   [[ " $TOOLS " == *" $tool "* ]] || fail "unknown tool $tool" "known: $TOOLS"
   function=${tool//-/_}

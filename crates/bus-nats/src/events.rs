@@ -8,8 +8,18 @@ pub(crate) fn observe(event: &Event) {
     let word = word(event);
     metrics::counter!("portcullis_nats_events_total", "event" => word).increment(1);
     match event {
-        Event::Connected => tracing::info!("nats connected"),
-        Event::Disconnected => tracing::warn!("nats disconnected"),
+        Event::Connected => {
+            tracing::info!("nats connected");
+            metrics::gauge!("portcullis_nats_connected").set(1.0);
+            // From the first moment on, so that the first of a kind is a rise that an alert sees.
+            for word in ["disconnected", "slow_consumer", "permission_violation"] {
+                metrics::counter!("portcullis_nats_events_total", "event" => word).increment(0);
+            }
+        }
+        Event::Disconnected => {
+            tracing::warn!("nats disconnected");
+            metrics::gauge!("portcullis_nats_connected").set(0.0);
+        }
         Event::ServerError(ServerError::Other(error)) if is_violation(error) => {
             // The server's sentence names the subject, which is made of our own words.
             tracing::warn!(error, "nats refused a publish or subscribe: check the user's rights");

@@ -1,6 +1,6 @@
 //! The record on JetStream: stream `JOURNAL`, a durable consumer a reader.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::Client;
 use async_nats::jetstream::{self, AckKind};
@@ -9,9 +9,10 @@ use bytes::Bytes;
 use futures::StreamExt;
 use portcullis_bus::{Deliveries, Delivery, Journal, JournalError};
 use portcullis_core::Entry;
+use tracing::{Instrument, Span};
 
-use crate::store::{self, Message, OpenError};
-use crate::subjects;
+use crate::store::{self, Message, OpenError, StoreError};
+use crate::{subjects, trace};
 
 /// When an entry that a reader gave back comes again.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
@@ -39,13 +40,39 @@ impl NatsJournal {
 impl Journal for NatsJournal {
     async fn append(&self, entry: &Entry) -> Result<(), JournalError> {
         let body = serde_json::to_vec(entry).map_err(|_| JournalError::Refused)?;
-        let message = Message {
-            subject: subjects::journal(entry),
-            id: Some(entry.id.clone()),
-            first_only: false,
-            body: body.into(),
+        let subject = subjects::journal(entry);
+        let span = tracing::info_span!(
+            "append",
+            otel.name = format!("send portcullis.v1.journal.{}", entry.body.kind()),
+            otel.kind = "producer",
+            otel.status_code = tracing::field::Empty,
+            error.r#type = tracing::field::Empty,
+        );
+        trace::sends(&span, &subject, body.len());
+        let message =
+            Message { subject, id: Some(entry.id.clone()), first_only: false, body: body.into() };
+        let began = Instant::now();
+        let stored =
+            store::store(&self.client, message, self.timeout).instrument(span.clone()).await;
+        let (outcome, stored) = match stored {
+            Ok(()) => ("ok", Ok(())),
+            Err(error) => {
+                let outcome = match error {
+                    StoreError::Away | StoreError::Conflict => "away",
+                    StoreError::Full => "full",
+                    StoreError::Refused => "refused",
+                };
+                (outcome, Err(JournalError::from(error)))
+            }
         };
-        store::store(&self.client, message, self.timeout).await.map_err(Into::into)
+        if stored.is_err() {
+            span.record("otel.status_code", "ERROR");
+            span.record("error.type", outcome);
+        }
+        metrics::counter!("portcullis_journal_appends_total", "outcome" => outcome).increment(1);
+        metrics::histogram!("portcullis_journal_append_seconds")
+            .record(began.elapsed().as_secs_f64());
+        stored
     }
 
     async fn follow(&self, reader: &str) -> Result<Deliveries, JournalError> {
@@ -71,17 +98,32 @@ impl Journal for NatsJournal {
     }
 }
 
+/// The subject of an entry without its bot: a name of few values.
+fn kind_of(subject: &str) -> &str {
+    subject.rsplit_once('.').map_or(subject, |(kind, _)| kind)
+}
+
 struct NatsDelivery {
     sequence: u64,
     entry: Result<Entry, &'static str>,
     raw: Bytes,
     acker: jetstream::message::Acker,
+    /// In the trace of the message that the entry is about, from here until the reader is done with it.
+    span: Span,
 }
 
 impl NatsDelivery {
     fn read(message: jetstream::Message) -> Result<Self, JournalError> {
         let sequence = message.info().map_err(|_| JournalError::Away)?.stream_sequence;
         let (message, acker) = message.split();
+        let span = tracing::info_span!(
+            "read",
+            otel.name = format!("process {}", kind_of(&message.subject)),
+            otel.kind = "consumer",
+            portcullis.journal.sequence = sequence,
+        );
+        trace::continue_from(&span, message.headers.as_ref());
+        trace::processes(&span, &message.subject, message.payload.len());
         // The parser's own message may quote the entry.
         let entry =
             serde_json::from_slice(&message.payload).map_err(|error| match error.classify() {
@@ -90,11 +132,12 @@ impl NatsDelivery {
                 }
                 _ => "not an entry",
             });
-        Ok(Self { sequence, entry, raw: message.payload, acker })
+        Ok(Self { sequence, entry, raw: message.payload, acker, span })
     }
 
     async fn tell(&self, kind: AckKind) -> Result<(), JournalError> {
-        self.acker.ack_with(kind).await.map_err(|_| JournalError::Away)
+        let told = self.acker.ack_with(kind).instrument(self.span.clone());
+        told.await.map_err(|_| JournalError::Away)
     }
 }
 

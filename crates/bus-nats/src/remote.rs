@@ -31,12 +31,14 @@ impl Caller for Remote {
         let mut headers = HeaderMap::new();
         wire::write_budget(&mut headers, ask.budget);
         trace::inject(&mut headers);
+        let subject = subjects::stage_check(stage);
+        trace::sends(&tracing::Span::current(), &subject, body.len());
         let request = async_nats::Request::new()
             .headers(headers)
             .payload(body.into())
             // The budget is the one clock of a request.
             .timeout(None);
-        let reply = self.client.send_request(subjects::stage_check(stage), request);
+        let reply = self.client.send_request(subject, request);
         let reply = tokio::time::timeout_at(ask.budget.deadline().into(), reply)
             .await
             .map_err(|_| CallError::Late)?

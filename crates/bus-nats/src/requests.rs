@@ -8,10 +8,11 @@ use std::time::Duration;
 use async_nats::{Client, HeaderMap, Message, Subscriber};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::occupancy::{Figures, Seat};
 use crate::wire::ERROR_HEADER;
 
 /// Up to so many bytes a request computes on the runtime.
@@ -102,6 +103,8 @@ pub struct Serving {
     pub subject: String,
     /// The queue group: each request reaches one member.
     pub queue: String,
+    /// What metrics call this door; the queue group where nothing else is said.
+    pub door: String,
     /// Requests in work at once; at least one.
     pub seats: usize,
     /// Where handlers run.
@@ -113,13 +116,21 @@ pub struct Serving {
 impl Serving {
     /// Serves `subject` in the queue group `queue` with a stage's errors, on the runtime.
     pub fn new(subject: impl Into<String>, queue: impl Into<String>, seats: usize) -> Self {
+        let queue = queue.into();
         Self {
             subject: subject.into(),
-            queue: queue.into(),
+            door: queue.clone(),
+            queue,
             seats,
             work: Work::Waits,
             refuse: Refusal::as_stage_error,
         }
+    }
+
+    /// Named `door` in metrics, with answers of its own where the handler gives none.
+    #[must_use]
+    pub fn told_as(self, door: impl Into<String>, refuse: fn(Refusal) -> Reply) -> Self {
+        Self { door: door.into(), refuse, ..self }
     }
 }
 
@@ -197,6 +208,7 @@ impl Door {
     {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let desk = Desk {
+            figures: Figures::of(&self.serving.door, self.serving.seats.max(1)),
             seats: Arc::new(Semaphore::new(self.serving.seats.max(1))),
             turns: Arc::new(Semaphore::new(cores)),
             handler: Arc::new(handler),
@@ -224,6 +236,7 @@ struct Desk<H> {
     turns: Arc<Semaphore>,
     handler: Arc<H>,
     running: TaskTracker,
+    figures: Figures,
 }
 
 impl<H, F> Desk<H>
@@ -280,10 +293,12 @@ where
             tracing::debug!("message without a reply subject ignored");
             return;
         };
-        let Ok(seat) = self.seats.clone().try_acquire_owned() else {
+        let Ok(permit) = self.seats.clone().try_acquire_owned() else {
+            self.figures.refused.increment(1);
             send(&self.client, reply_to, (self.serving.refuse)(Refusal::Busy), &self.serving).await;
             return;
         };
+        let seat = Seat::new(permit, self.figures.taken.clone());
         let length = message.payload.len();
         let request = Request {
             subject: message.subject.to_string(),
@@ -319,7 +334,7 @@ async fn answer<H, F>(
     serving: Serving,
     request: Request,
     reply_to: async_nats::Subject,
-    seat: OwnedSemaphorePermit,
+    seat: Seat,
 ) where
     H: Fn(Request) -> F + Send + Sync + 'static,
     F: Future<Output = Reply> + Send + 'static,

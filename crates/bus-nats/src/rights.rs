@@ -6,14 +6,14 @@
 
 mod config;
 
-use portcullis_core::BotId;
+use portcullis_core::{BotId, StageName};
 
 use crate::streams::{self, InitOptions, READERS};
 use crate::subjects::{
     self, CONTROL_BUCKET, MODEL_ROLES_BUCKET, MODELS_STORE, POLICY_BUCKET, VERDICTS_BUCKET,
 };
 
-pub use config::{ConfigError, UserPassword, server_config};
+pub use config::{ConfigError, UserPassword, server_config, server_config_of};
 
 /// The rights of one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,12 +46,18 @@ pub fn table(bots: &[BotId]) -> Vec<Rights> {
     let in_one = conducting(Rights::of("portcullis"))
         .consuming(subjects::JOURNAL, "audit")
         .consuming(subjects::JOURNAL, "rate-limit")
-        .publishes(["portcullis.v1.dead.audit"]);
+        .publishes(["portcullis.v1.dead.audit", "$JS.API.STREAM.INFO.JOURNAL"]);
     let mut table = vec![conducting(Rights::of("ingress")), in_one];
     table.extend(STAGES.iter().map(|stage| self::stage(stage)));
     table.extend([reader("audit"), reader("search"), anomaly(), console(), operator(bots)]);
     table.extend(bots.iter().map(bot));
     table
+}
+
+/// The user of a stage that is not part of this repository, in whatever language: those of a stage, and no
+/// others.
+pub fn own_stage(name: &StageName) -> Rights {
+    stage(name.as_str())
 }
 
 impl Rights {
@@ -123,7 +129,9 @@ impl Rights {
     fn reading_the_record(self) -> Self {
         let user = self.user.clone();
         let dead = format!("portcullis.v1.dead.{user}");
-        self.consuming(subjects::JOURNAL, &user).publishes([dead])
+        // How full the record is, is told as a metric by whoever reads it.
+        let full = format!("$JS.API.STREAM.INFO.{}", subjects::JOURNAL);
+        self.consuming(subjects::JOURNAL, &user).publishes([dead, full])
     }
 }
 

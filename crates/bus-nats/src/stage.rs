@@ -81,10 +81,37 @@ impl StageDoor {
 
 async fn answer(seats: Seats, figures: Arc<Figures>, request: Request) -> Reply {
     let start = Instant::now();
-    let span = tracing::info_span!("check", stage = seats.stage().name().as_str());
+    let stage = seats.stage().name();
+    let span = tracing::info_span!(
+        "check",
+        otel.name = format!("process {}", request.subject),
+        otel.kind = "consumer",
+        otel.status_code = tracing::field::Empty,
+        error.r#type = tracing::field::Empty,
+        portcullis.stage = stage.as_str(),
+        portcullis.stage.version = tracing::field::Empty,
+        portcullis.coverage.scanned = tracing::field::Empty,
+        portcullis.coverage.total = tracing::field::Empty,
+        portcullis.findings = tracing::field::Empty,
+    );
     trace::continue_from(&span, request.headers.as_ref());
-    let answer = check(&seats, &request).instrument(span).await;
-    figures.count(start.elapsed(), answer.as_ref().err().copied());
+    trace::processes(&span, &request.subject, request.payload.len());
+    let answer = check(&seats, &request).instrument(span.clone()).await;
+    let error = answer.as_ref().err().copied();
+    if let Some(error) = error {
+        span.record("otel.status_code", "ERROR");
+        span.record("error.type", wire::error_word(error));
+    }
+    let took = start.elapsed();
+    figures.count(took, error);
+    metrics::counter!(
+        "portcullis_stage_requests_total",
+        "stage" => stage.to_string(),
+        "outcome" => error.map_or("ok", wire::error_word),
+    )
+    .increment(1);
+    metrics::histogram!("portcullis_stage_seconds", "stage" => stage.to_string())
+        .record(took.as_secs_f64());
     answer.unwrap_or_else(|error| Reply::error(wire::error_word(error)))
 }
 
@@ -97,6 +124,11 @@ async fn check(seats: &Seats, request: &Request) -> Result<Reply, CallError> {
         serde_json::from_slice(&request.payload).map_err(|_| CallError::Unreadable)?;
     ask.budget = budget;
     let report: Report = seats.ask(&ask).await?;
+    let span = tracing::Span::current();
+    span.record("portcullis.stage.version", report.version.as_str());
+    span.record("portcullis.coverage.scanned", report.coverage.scanned);
+    span.record("portcullis.coverage.total", report.coverage.total);
+    span.record("portcullis.findings", report.findings.len());
     let body = serde_json::to_vec(&report).map_err(|_| CallError::Unreadable)?;
     Ok(Reply::body(body))
 }

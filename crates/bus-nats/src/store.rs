@@ -11,6 +11,8 @@ use async_nats::{Client, HeaderMap, RequestErrorKind, header};
 use bytes::Bytes;
 use portcullis_bus::JournalError;
 
+use crate::trace;
+
 /// How long a question to JetStream's interface may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -81,6 +83,7 @@ pub(crate) async fn store(
     if message.first_only {
         headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
     }
+    trace::inject(&mut headers);
     let request = async_nats::Request::new().headers(headers).payload(message.body).timeout(None);
     let sent = client.send_request(message.subject, request);
     let answer = tokio::time::timeout(timeout, sent).await.map_err(|_| StoreError::Away)?.map_err(

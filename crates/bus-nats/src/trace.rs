@@ -1,6 +1,7 @@
 //! The W3C trace context in NATS headers. Header names are case-sensitive there: they are lower-case.
 
 use async_nats::HeaderMap;
+use portcullis_telemetry::attribute;
 use tracing::Span;
 
 /// Writes the current span's context.
@@ -8,6 +9,25 @@ pub fn inject(headers: &mut HeaderMap) {
     portcullis_telemetry::inject(|name, value| {
         headers.insert(name, value);
     });
+}
+
+/// Says of a span that it sends a message, by the conventions of OpenTelemetry for messaging.
+pub(crate) fn sends(span: &Span, subject: &str, bytes: usize) {
+    messaging(span, "send", subject, bytes);
+}
+
+/// Says of a span that it works on a message that was received.
+pub fn processes(span: &Span, subject: &str, bytes: usize) {
+    messaging(span, "process", subject, bytes);
+}
+
+fn messaging(span: &Span, operation: &'static str, subject: &str, bytes: usize) {
+    let size = i64::try_from(bytes).unwrap_or(i64::MAX);
+    attribute(span, "messaging.system", "nats");
+    attribute(span, "messaging.operation.type", operation);
+    attribute(span, "messaging.operation.name", operation);
+    attribute(span, "messaging.destination.name", subject.to_owned());
+    attribute(span, "messaging.message.body.size", size);
 }
 
 /// Makes `span` a child of the context that a message carries; it must not have been entered yet. A

@@ -135,6 +135,19 @@ pub struct Streamed {
     pub stopped: Option<String>,
 }
 
+impl Recorded {
+    /// Its word, as on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Journal => "journal",
+            Self::Spool => "spool",
+            Self::Summary => "summary",
+            Self::Nowhere => "nowhere",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The one answer to a message or an answer. It is for the bot, never for the person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {

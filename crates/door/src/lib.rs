@@ -6,6 +6,8 @@ pub mod limits;
 mod problem;
 mod read;
 pub mod request;
+mod told;
 
 pub use problem::Problem;
 pub use read::json;
+pub use told::tell;

@@ -10,6 +10,7 @@ mod examine;
 mod receipt;
 mod run;
 mod shown;
+pub mod told;
 mod walk;
 
 pub use edits::MaskHash;

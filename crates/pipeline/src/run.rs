@@ -151,9 +151,14 @@ impl Pipeline {
                     let question = Question::new(call, &sofar, Budget::until(own.min(deadline)));
                     let span = tracing::info_span!(
                         "ask",
+                        otel.name = format!("ask {}", call.stage),
                         otel.kind = "client",
-                        stage = call.stage.as_str(),
-                        gap = tracing::field::Empty,
+                        portcullis.stage = call.stage.as_str(),
+                        portcullis.stage.version = tracing::field::Empty,
+                        portcullis.gap = tracing::field::Empty,
+                        portcullis.coverage.scanned = tracing::field::Empty,
+                        portcullis.coverage.total = tracing::field::Empty,
+                        portcullis.findings = tracing::field::Empty,
                     );
                     self.ask(call, question).instrument(span)
                 }));
@@ -163,12 +168,7 @@ impl Pipeline {
                 if let Some(loaded) = loaded {
                     match loaded {
                         Ok(loaded) => known = loaded,
-                        Err(cause) => walk.receipt.push(receipt::gap(
-                            &StageName::conversation(),
-                            cause,
-                            Effect::Pass,
-                            Duration::ZERO,
-                        )),
+                        Err(cause) => walk.missing(&StageName::conversation(), cause, Effect::Pass),
                     }
                 }
                 answers
@@ -198,10 +198,9 @@ impl Pipeline {
                 answer = Ok(report);
             }
         }
-        if let Err(error) = &answer {
-            tracing::Span::current().record("gap", Cause::from(*error).as_str());
-        }
-        Answer { took: began.elapsed(), result: answer, question, stood_in }
+        let took = began.elapsed();
+        observe(call, &answer, took);
+        Answer { took, result: answer, question, stood_in }
     }
 
     async fn ask_once(
@@ -225,6 +224,27 @@ impl Pipeline {
         })?;
         Ok(report)
     }
+}
+
+/// Tells of an answer, in the span of its question and as metrics.
+fn observe(call: &Call, answer: &Result<Report, CallError>, took: Duration) {
+    let stage = call.stage.to_string();
+    let span = tracing::Span::current();
+    match answer {
+        Ok(report) => {
+            let coverage = &report.coverage;
+            span.record("portcullis.stage.version", report.version.as_str());
+            span.record("portcullis.coverage.scanned", coverage.scanned);
+            span.record("portcullis.coverage.total", coverage.total);
+            span.record("portcullis.findings", report.findings.len());
+            metrics::counter!("portcullis_scanned_bytes_total", "stage" => stage.clone())
+                .increment(coverage.scanned as u64);
+        }
+        Err(error) => {
+            span.record("portcullis.gap", Cause::from(*error).as_str());
+        }
+    }
+    metrics::histogram!("portcullis_ask_seconds", "stage" => stage).record(took.as_secs_f64());
 }
 
 async fn load(memory: Option<Memory<'_>>, deadline: Instant) -> Option<Result<Known, Cause>> {

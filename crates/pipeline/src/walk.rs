@@ -84,6 +84,8 @@ impl Walk {
                 .increment(1);
         }
         let given = question.ask.total_bytes();
+        metrics::counter!("portcullis_given_bytes_total", "stage" => stage.to_string())
+            .increment(given as u64);
         let whole = report.coverage.is_whole() && report.coverage.scanned >= given;
         if !whole {
             let effect = call.on_partial.effect();
@@ -117,13 +119,14 @@ impl Walk {
         }
     }
 
+    /// Something that ingress itself needs was not to be had. The message is judged without it.
+    pub(crate) fn missing(&mut self, stage: &StageName, cause: Cause, effect: Effect) {
+        count_gap(stage, cause);
+        self.receipt.push(receipt::gap(stage, cause, effect, Duration::ZERO));
+    }
+
     fn gap(&mut self, stage: &StageName, cause: Cause, effect: Effect) {
-        metrics::counter!(
-            "portcullis_gaps_total",
-            "stage" => stage.to_string(),
-            "cause" => cause.as_str(),
-        )
-        .increment(1);
+        count_gap(stage, cause);
         self.gaps.push(Gap { stage: stage.clone(), cause, effect });
     }
 
@@ -205,4 +208,13 @@ fn in_crisis(tone: Option<&Tone>, findings: &[Finding]) -> bool {
     };
     tone.is_some_and(|tone| tone.directive == ToneDirective::CrisisRoute)
         || findings.iter().any(told)
+}
+
+fn count_gap(stage: &StageName, cause: Cause) {
+    metrics::counter!(
+        "portcullis_gaps_total",
+        "stage" => stage.to_string(),
+        "cause" => cause.as_str(),
+    )
+    .increment(1);
 }

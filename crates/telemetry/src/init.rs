@@ -74,7 +74,7 @@ fn set_up(
         .try_init()
         .map_err(|_| TelemetryError::Taken)?;
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-    let metrics = metric::install().ok_or(TelemetryError::Taken)?;
+    let metrics = metric::install(service).ok_or(TelemetryError::Taken)?;
     panics::install();
     Ok((metrics, provider))
 }

@@ -7,6 +7,8 @@
 //!   over HTTP and NATS.
 //! - **Metrics** are recorded with the `metrics` macros and rendered by [`Telemetry::metrics`] in the text
 //!   form that Prometheus reads. Histograms whose name ends in `_seconds` have buckets from 50 µs to 10 s.
+//!   Beside what the parts record stand `portcullis_build_info` and what the process itself uses
+//!   (`process_cpu_seconds_total`, `process_resident_memory_bytes`, `process_open_fds`, …).
 //! - **Panics** are logged by their place and never by their payload, which may quote a message.
 //!
 //! ```
@@ -33,4 +35,4 @@ mod traces;
 
 pub use init::{Telemetry, TelemetryError, init};
 pub use metric::SECONDS_BUCKETS;
-pub use propagation::{Parent, current_trace_id, extract, inject};
+pub use propagation::{Parent, attribute, current_trace_id, extract, inject};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
 
 /// Upper bounds of the buckets of every histogram whose name ends in `_seconds`.
 pub const SECONDS_BUCKETS: [f64; 17] = [
@@ -15,16 +16,23 @@ pub const SECONDS_BUCKETS: [f64; 17] = [
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Installs the recorder; `None` where something else has installed one.
-pub(crate) fn install() -> Option<PrometheusHandle> {
+pub(crate) fn install(service: &'static str) -> Option<PrometheusHandle> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS_BUCKETS)
         .ok()?
         .install_recorder()
         .ok()?;
+    metrics::describe_gauge!("portcullis_build_info", "1; its labels say which program this is");
+    metrics::gauge!("portcullis_build_info", "service" => service, "version" => env!("CARGO_PKG_VERSION"))
+        .set(1.0);
+    let process = Collector::default();
+    process.describe();
+    process.collect();
     let kept_up = handle.clone();
     let upkeep = move || {
         loop {
             std::thread::sleep(UPKEEP);
+            process.collect();
             kept_up.run_upkeep();
         }
     };

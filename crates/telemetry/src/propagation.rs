@@ -1,8 +1,8 @@
 //! The W3C trace context, in and out of headers.
 
-use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::TraceContextExt;
+use opentelemetry::{Context, Value};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -56,6 +56,12 @@ impl Parent {
     pub fn trace_id(&self) -> Option<String> {
         trace_id(&self.0)
     }
+}
+
+/// Sets an attribute of a span that its fields do not name, as the conventions of OpenTelemetry call it. Never
+/// of a message's text: what is set here leaves the process.
+pub fn attribute(span: &Span, key: &'static str, value: impl Into<Value>) {
+    span.set_attribute(key, value.into());
 }
 
 /// The id of the current trace, 32 hexadecimal digits; `None` outside every span.

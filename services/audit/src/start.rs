@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use portcullis_bus::JournalError;
-use portcullis_bus_nats::{Client, NatsJournal};
+use portcullis_bus_nats::{Client, NatsJournal, lag, subjects};
 use portcullis_config::{CommonConfig, HealthConfig, NatsConfig, TelemetryConfig};
 use portcullis_service::Kit;
 use schemars::JsonSchema;
@@ -73,6 +73,10 @@ pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
         opened.await?.with_context(|| format!("data: {}", config.data.display()))?;
     tracing::info!(?report, "ledger open");
     record.met();
+    // From the start, so that the first of a kind is a rise that an alert sees.
+    for name in ["gaps", "missing", "late", "dead", "duplicates"] {
+        metrics::counter!(format!("portcullis_audit_{name}_total")).increment(0);
+    }
     let client = portcullis_host::nats(&config.nats, kit.name()).await?;
     bus.met();
     let journal = Arc::new(NatsJournal::new(client.clone(), PATIENCE));
@@ -81,6 +85,10 @@ pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
     let auditor = Auditor::new(journal, Arc::new(ledger), Arc::new(dead), options);
     let shutdown = kit.shutdown().clone();
     kit.tasks().vital("auditor", async move { Ok(auditor.run(shutdown).await?) });
+    let (bus, ended) = (client.clone(), kit.shutdown().clone());
+    kit.tasks().spawn("journal-lag", lag::watch(bus, subjects::JOURNAL, "audit", ended.clone()));
+    let full = lag::watch_stream(client.clone(), subjects::JOURNAL, ended);
+    kit.tasks().spawn("journal-fill", full);
     portcullis_host::close_at_the_end(&kit, client);
     Ok(())
 }

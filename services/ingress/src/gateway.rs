@@ -9,7 +9,7 @@ use portcullis_core::{
     Cause, Check, Clock, ConversationId, Decision, Direction, Effect, Finding, Interaction, Known,
     Measures, SpeakerId, StageName, Status, Verdict,
 };
-use portcullis_pipeline::{Given, Identity, Outcome, Pipeline};
+use portcullis_pipeline::{Given, Identity, Outcome, Pipeline, told};
 use portcullis_policy::{OnGap, Policy};
 use portcullis_state::{ConversationUpdate, Conversations, Sealer};
 use tracing::Instrument;
@@ -142,16 +142,20 @@ impl Gateway {
     ) -> Result<Verdict, Problem> {
         let span = tracing::info_span!(
             "check",
-            bot = %admitted.interaction.bot,
-            direction = admitted.interaction.direction.as_str(),
-            decision = tracing::field::Empty,
+            portcullis.bot = %admitted.interaction.bot,
+            portcullis.direction = admitted.interaction.direction.as_str(),
+            portcullis.decision = tracing::field::Empty,
+            portcullis.shadow_decision = tracing::field::Empty,
+            portcullis.gaps = tracing::field::Empty,
+            portcullis.unscanned = tracing::field::Empty,
+            portcullis.recorded = tracing::field::Empty,
+            portcullis.policy.version = tracing::field::Empty,
         );
         async {
             let policy = admitted.policy.clone();
             let began = self.parts.clock.instant();
             let verdict = self.decide(admitted, throttling).await?;
-            tracing::Span::current().record("decision", verdict.decision.as_str());
-            count(&verdict, began.elapsed());
+            told::tell(&verdict, began.elapsed());
             Ok(portcullis_pipeline::for_bot(&policy, verdict))
         }
         .instrument(span)
@@ -378,15 +382,4 @@ fn store_gap() -> Check {
         took_us: 0,
         measures: Measures::default(),
     }
-}
-
-fn count(verdict: &Verdict, took: Duration) {
-    let bot = verdict.policy.bot.to_string();
-    metrics::counter!(
-        "portcullis_verdicts_total",
-        "bot" => bot,
-        "decision" => verdict.decision.as_str(),
-    )
-    .increment(1);
-    metrics::histogram!("portcullis_check_seconds").record(took.as_secs_f64());
 }

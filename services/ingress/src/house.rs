@@ -37,6 +37,7 @@ pub fn keep(
     control: (Control, Arc<dyn Kv>),
     recorder: Recorder,
 ) {
+    portcullis_pipeline::told::begin();
     let (policies, source) = policies;
     match source {
         PolicySource::BuiltIn => {}
@@ -61,6 +62,7 @@ pub fn keep(
             lost(&known, followed).await;
         }
     });
+    let spooled = recorder.clone();
     until_shutdown(kit, "spool", async move { recorder.deliver().await });
     let sweeping = gateway.clone();
     until_shutdown(kit, "held", async move {
@@ -72,6 +74,7 @@ pub fn keep(
     let (gateway, shutdown) = (gateway.clone(), kit.shutdown().clone());
     kit.tasks().spawn("summaries", async move {
         while !shutdown.is_cancelled() {
+            metrics::gauge!("portcullis_spool_bytes").set(spooled.spooled_bytes() as f64);
             tokio::select! {
                 () = tokio::time::sleep(SUMMARIES) => gateway.write_summaries(false).await,
                 () = shutdown.cancelled() => {}

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use portcullis_bus::{Caller, Kv, Recorder};
-use portcullis_bus_nats::{Client, NatsHeld, NatsJournal, NatsKv, NatsOutbox, Remote, subjects};
+use portcullis_bus_nats::{
+    Client, NatsHeld, NatsJournal, NatsKv, NatsOutbox, Remote, lag, subjects,
+};
 use portcullis_core::{Clock, SystemClock};
 use portcullis_pipeline::{MaskHash, Pipeline};
 use portcullis_service::{Admission, Kit};
@@ -214,6 +216,8 @@ pub async fn open_nats(
     let (bus, way) = (client.clone(), gateway.clone());
     let operators = doors::nats::serve_operators(bus, way, shutdown()).await?;
     kit.tasks().vital("operators-door", async move { Ok(operators.await?) });
+    let lag = lag::watch(client.clone(), subjects::SUBMIT, subjects::INGRESS, shutdown());
+    kit.tasks().spawn("submit-lag", lag);
     kit.tasks().spawn("submit-door", doors::submit::serve(client, gateway, SUBMITTED, shutdown()));
     Ok(())
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portcullis_bus::{Kv, Seats};
-use portcullis_bus_nats::rights::{UserPassword, server_config, table};
+use portcullis_bus_nats::rights::{UserPassword, own_stage, server_config_of, table};
 use portcullis_bus_nats::{
     Client, ConnectOptions, NatsKv, StageDoor, Work, admin, connect, subjects,
 };
-use portcullis_core::{BotId, Stage};
+use portcullis_core::{BotId, Stage, StageName};
 use portcullis_testkit::{FaultStage, NatsOptions, NatsServer, RedisServer};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -18,7 +18,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::options::{CityOptions, MASTER_SECRET, bot};
 use super::{Http, Service};
 
-const PASSWORD: &str = "correct-horse";
+/// Of every user.
+pub(crate) const PASSWORD: &str = "correct-horse";
 /// A user that may do everything, for the tests' own eyes.
 const TESTER: &str = "tester";
 
@@ -197,11 +198,17 @@ async fn client(nats: &NatsServer, user: &str) -> Client {
 
 /// The server's users: those of the rights table, and the tester.
 fn authorization(bots: &[BotId]) -> String {
-    let users: Vec<_> = table(bots)
-        .into_iter()
-        .map(|rights| UserPassword { user: rights.user, password: PASSWORD.to_owned().into() })
+    // With the stage of somebody else that an example has.
+    let mut table = table(bots);
+    table.push(own_stage(&StageName::parse("word-list").unwrap()));
+    let users: Vec<_> = table
+        .iter()
+        .map(|rights| UserPassword {
+            user: rights.user.clone(),
+            password: PASSWORD.to_owned().into(),
+        })
         .collect();
-    let config = server_config(&users, bots).unwrap();
+    let config = server_config_of(&users, &table).unwrap();
     let own = format!("users = [\n{{ user: \"{TESTER}\", password: \"{PASSWORD}\" }}\n");
     config.expose_secret().replacen("users = [\n", &own, 1)
 }

@@ -14,7 +14,7 @@ mod small;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-pub(crate) use city::{City, Served};
+pub(crate) use city::{City, PASSWORD, Served};
 pub(crate) use door::{Http, nats_ask, nats_check};
 pub(crate) use options::{CityOptions, PATIENT, SERVICES, STAGES, bot};
 pub(crate) use record::verdict_ids;

@@ -32,7 +32,17 @@ pub enum ConfigError {
 /// # Errors
 /// Where a user is unknown or its password cannot be written.
 pub fn server_config(users: &[UserPassword], bots: &[BotId]) -> Result<SecretString, ConfigError> {
-    let table = table(bots);
+    server_config_of(users, &table(bots))
+}
+
+/// The same of a table that has more users than the house's own: see [`super::own_stage`].
+///
+/// # Errors
+/// Where a user is unknown or its password cannot be written.
+pub fn server_config_of(
+    users: &[UserPassword],
+    table: &[Rights],
+) -> Result<SecretString, ConfigError> {
     let mut text = String::from("authorization {\n  users = [\n");
     for UserPassword { user, password } in users {
         let rights = table

@@ -9,6 +9,7 @@
 mod caller;
 mod doors;
 mod drain;
+mod matrix;
 mod outage;
 mod rights;
 mod stores;

@@ -1,6 +1,7 @@
 //! The HTTP door, with its OpenAPI document generated from the types.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
@@ -170,18 +171,34 @@ impl Door {
 async fn traced(request: Request, next: Next) -> Response {
     let span = tracing::info_span!(
         "http",
+        otel.name = format!("{} {}", request.method(), route(request.uri().path())),
         otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
         http.request.method = %request.method(),
-        url.path = route(request.uri().path()),
+        http.route = route(request.uri().path()),
+        url.scheme = "http",
         http.response.status_code = tracing::field::Empty,
     );
+    let (began, path) = (Instant::now(), route(request.uri().path()));
     let headers = request.headers();
     let parent =
         portcullis_telemetry::extract(|name| headers.get(name).and_then(|v| v.to_str().ok()));
     parent.adopt(&span);
     async {
         let response = next.run(request).await;
-        tracing::Span::current().record("http.response.status_code", response.status().as_u16());
+        let (status, span) = (response.status(), tracing::Span::current());
+        span.record("http.response.status_code", status.as_u16());
+        if status.is_server_error() {
+            span.record("otel.status_code", "ERROR");
+        }
+        metrics::counter!(
+            "portcullis_http_requests_total",
+            "route" => path,
+            "status" => status.as_str().to_owned(),
+        )
+        .increment(1);
+        metrics::histogram!("portcullis_http_request_seconds", "route" => path)
+            .record(began.elapsed().as_secs_f64());
         response
     }
     .instrument(span)
@@ -236,7 +253,9 @@ async fn check(
         }
         request.id = Some(key);
     }
-    door.gateway.check(&access, request, Throttling::AskAgain).await.map(Answer)
+    let checked = door.gateway.check(&access, request, Throttling::AskAgain).await;
+    portcullis_door::tell("http", checked.as_ref().err());
+    checked.map(Answer)
 }
 
 /// An item of a batch's answer.
@@ -270,7 +289,9 @@ async fn check_batch(
             request.api_key.clone_from(&api_key);
             let (gateway, access) = (door.gateway.clone(), access.clone());
             async move {
-                match gateway.check(&access, request, Throttling::AskAgain).await {
+                let checked = gateway.check(&access, request, Throttling::AskAgain).await;
+                portcullis_door::tell("http", checked.as_ref().err());
+                match checked {
                     Ok(verdict) => Item::Verdict(Box::new(verdict)),
                     Err(problem) => Item::Problem(problem),
                 }

@@ -33,13 +33,22 @@ pub async fn serve_bots(
     shutdown: CancellationToken,
 ) -> Result<impl Future<Output = Result<(), ServeError>>, ServeError> {
     let serving =
-        Serving { refuse, ..Serving::new(subjects::INGRESS_DOOR, subjects::INGRESS, seats) };
+        Serving::new(subjects::INGRESS_DOOR, subjects::INGRESS, seats).told_as("nats", refuse);
     let handler = move |request: Request| {
         let gateway = gateway.clone();
-        let span = tracing::info_span!("nats", otel.kind = "server", messaging.system = "nats");
+        let span = tracing::info_span!(
+            "nats",
+            otel.name = "process portcullis.v1.ingress",
+            otel.kind = "consumer",
+            otel.status_code = tracing::field::Empty,
+            error.r#type = tracing::field::Empty,
+        );
         trace::continue_from(&span, request.headers.as_ref());
+        trace::processes(&span, &request.subject, request.payload.len());
         async move {
-            match check(&gateway, &request).await {
+            let checked = check(&gateway, &request).await;
+            portcullis_door::tell("nats", checked.as_ref().err());
+            match checked {
                 Ok(verdict) => {
                     let mut reply = body(&verdict);
                     if let Some(seconds) = verdict.retry_after_s {
@@ -69,7 +78,7 @@ pub async fn serve_operators(
     shutdown: CancellationToken,
 ) -> Result<impl Future<Output = Result<(), ServeError>>, ServeError> {
     let serving =
-        Serving { refuse, ..Serving::new(subjects::ADMIN_DOOR, subjects::INGRESS, OPERATORS) };
+        Serving::new(subjects::ADMIN_DOOR, subjects::INGRESS, OPERATORS).told_as("admin", refuse);
     let handler = move |request: Request| {
         let gateway = gateway.clone();
         async move {

@@ -63,7 +63,9 @@ async fn judge(gateway: &Gateway, message: &Submitted) -> bool {
         direction = request.direction;
         gateway.check(&Access::Bot(bot.clone()), request, Throttling::Final).await
     };
-    let (suffix, body) = match verdict.await {
+    let verdict = verdict.await;
+    portcullis_door::tell("submit", verdict.as_ref().err());
+    let (suffix, body) = match verdict {
         Ok(verdict) if verdict.recorded == Recorded::Nowhere && gateway.records() => return false,
         Ok(verdict) => ("", serde_json::to_vec(&verdict)),
         // What is away may be back; what is wrong stays wrong.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use portcullis_bus_nats::rights::{self, UserPassword};
-use portcullis_core::BotId;
+use portcullis_core::{BotId, StageName};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use secrecy::ExposeSecret;
@@ -24,6 +24,13 @@ pub(crate) struct Args {
     /// A bot that has a user; may be given several times.
     #[arg(long, value_name = "BOT", default_value = "default")]
     bot: Vec<BotId>,
+    /// A stage of your own that has a user, with the rights of a stage; may be given several times.
+    #[arg(long, value_name = "STAGE")]
+    stage: Vec<StageName>,
+    /// A folder for a file a user, named as the user, with its password alone: for what mounts secrets as
+    /// files.
+    #[arg(long, value_name = "DIR")]
+    passwords: Option<PathBuf>,
 }
 
 /// Writes both files. A user keeps the password that `users.env` has for it.
@@ -32,8 +39,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(beside != args.out, "--out: users.env is where the passwords go");
     let mut passwords = kept(&beside)?;
     let mut made = 0;
-    let users: Vec<String> =
-        rights::table(&args.bot).into_iter().map(|rights| rights.user).collect();
+    let mut table = rights::table(&args.bot);
+    for stage in &args.stage {
+        let own = rights::own_stage(stage);
+        let taken = table.iter().any(|rights| rights.user == own.user);
+        anyhow::ensure!(!taken, "--stage {stage}: there is such a user already");
+        table.push(own);
+    }
+    let users: Vec<String> = table.iter().map(|rights| rights.user.clone()).collect();
     for user in &users {
         if !passwords.contains_key(user) {
             passwords.insert(user.clone(), random_hex(24)?);
@@ -47,11 +60,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Some(UserPassword { user: user.clone(), password })
         })
         .collect();
-    let config = rights::server_config(&pairs, &args.bot)?;
+    let config = rights::server_config_of(&pairs, &table)?;
     // Passwords first: a server that knows a password which nobody else has would be of no use.
     let lines: String =
         passwords.iter().map(|(user, password)| format!("{user}={password}\n")).collect();
     write_private(&beside, &lines)?;
+    if let Some(folder) = &args.passwords {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        for (user, password) in &passwords {
+            write_private(&folder.join(user), password)?;
+        }
+    }
     write_private(&args.out, config.expose_secret())?;
     out::print(&format!(
         "{}: {} users; {}: {} passwords, {made} of them new",
