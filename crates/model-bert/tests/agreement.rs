@@ -21,10 +21,11 @@ use portcullis_model_bert::RustBert;
 use serde_json::{Value, json};
 
 /// How far a logit may be from the default runtime's, which rounds the numbers between layers to 8 bits and
-/// this one does not. Logits are of the order of 1 to 10.
-const AT_MOST: f32 = 0.5;
-/// The same as a mean.
-const MEAN_AT_MOST: f32 = 0.1;
+/// this one does not. Logits are of the order of 1 to 5. Measured: 0.83, to five digits what the same weights
+/// in 32 bits in torch are from onnxruntime's 8 bits.
+const AT_MOST: f32 = 1.2;
+/// The same as a mean. Measured: 0.16.
+const MEAN_AT_MOST: f32 = 0.25;
 
 const TEXTS: [&str; 12] = [
     "Hello, where is my order?",
