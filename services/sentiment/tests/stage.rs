@@ -209,7 +209,9 @@ async fn only_the_persons_words_are_read_and_the_coverage_says_so() {
     let text = "I want to kill myself. Terrible!".into();
     ask.interaction.context = vec![ContextItem { kind: ContextKind::Document, text }];
     let report = sentiment().check(&ask).await.unwrap();
-    assert_eq!((report.findings.len(), report.measures.polarity), (0, Some(0.0)));
+    let alone = sentiment().polarity("Summarise this");
+    assert_eq!((report.findings.len(), report.measures.polarity), (0, Some(alone)));
+    assert_eq!(Settings::default().label(alone), Label::Neutral);
     assert_eq!((report.coverage.scanned, report.coverage.complete), (14, false));
     let mut answer = self::ask("I am terribly sorry for your awful loss");
     answer.interaction.direction = Direction::Outbound;
