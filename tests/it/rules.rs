@@ -5,6 +5,7 @@ mod errors;
 mod gaps;
 mod life;
 mod limits;
+mod placeholders;
 mod record;
 mod streams;
 mod tones;

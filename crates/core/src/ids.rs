@@ -161,6 +161,8 @@ stages! {
     conversation = "conversation";
     /// The day's memory of verdicts; in receipts only where it was away.
     verdicts = "verdicts";
+    /// The vault of placeholders, which ingress keeps; in receipts only where a message needed it.
+    vault = "vault";
     /// Limits a speaker, an address or a conversation.
     rate_limit = "rate-limit";
     /// Canonical readings, secrets and personal data.

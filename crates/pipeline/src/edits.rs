@@ -1,27 +1,82 @@
 //! Applies the edits that stages asked for to the received text.
 
+use std::collections::HashMap;
+
 use portcullis_core::{Edit, Masking, Place, Span, Text};
+
+use crate::placeholders;
 
 /// A short keyed hash of a masked value, so that equal values stay equal without being readable.
 pub type MaskHash = dyn Fn(&str) -> String + Send + Sync;
 
+/// The numbers that the vault gave, by entity and value.
+pub(crate) type Numbers = HashMap<(String, String), u32>;
+
+/// How values are masked.
+#[derive(Clone, Copy)]
+pub(crate) struct Masks<'a> {
+    /// For hashes.
+    pub(crate) hash: &'a MaskHash,
+    /// For placeholders; a value that has no number is masked for good.
+    pub(crate) numbers: &'a Numbers,
+    /// Whether what looks like a placeholder, and is none of ours, is escaped.
+    pub(crate) escape: bool,
+}
+
 /// The text to forward: the received bytes, except for the spans to be masked. Overlapping edits are one
 /// edit over both spans, masked as the more thorough of the two asks.
-pub(crate) fn apply(text: &Text, edits: &[Edit], hash: &MaskHash) -> Text {
+pub(crate) fn apply(text: &Text, edits: &[Edit], masks: Masks<'_>) -> Text {
     let merged = merge(edits);
-    if merged.is_empty() {
+    if merged.is_empty() && !(masks.escape && placeholders::any(text.expose())) {
         return text.clone();
     }
     let source = text.expose();
     let mut out = String::with_capacity(source.len());
-    let mut at = 0;
+    let (mut at, mut ours) = (0, Vec::new());
     for (span, with) in merged {
         out.push_str(source.get(at..span.start).unwrap_or_default());
-        out.push_str(&mask(source.get(span.start..span.end).unwrap_or_default(), &with, hash));
+        let value = source.get(span.start..span.end).unwrap_or_default();
+        let number = placeholder(&with, value).and_then(|named| masks.numbers.get(&named).copied());
+        match (&with, number) {
+            (Masking::Placeholder(entity), Some(number)) => {
+                ours.push(out.len());
+                out.push_str(&placeholders::write(entity, number));
+            }
+            _ => out.push_str(&mask(value, &with, masks.hash)),
+        }
         at = span.end;
     }
     out.push_str(source.get(at..).unwrap_or_default());
+    if masks.escape {
+        // After the edits: what was parted by something removed may only now look like a placeholder.
+        let escaped = placeholders::escape_but(&out, |start| ours.binary_search(&start).is_ok());
+        out = escaped.unwrap_or(out);
+    }
     Text::from(out)
+}
+
+/// The values that need a number of the vault, each once, with their entity.
+pub(crate) fn wanted(text: &Text, edits: &[Edit]) -> Vec<(String, String)> {
+    let mut wanted = Vec::new();
+    for (span, with) in merge(edits) {
+        let value = text.expose().get(span.start..span.end).unwrap_or_default();
+        if let Some(named) = placeholder(&with, value)
+            && !wanted.contains(&named)
+        {
+            wanted.push(named);
+        }
+    }
+    wanted
+}
+
+/// Entity and value of what is to be a placeholder, where the entity can stand in one.
+fn placeholder(with: &Masking, value: &str) -> Option<(String, String)> {
+    match with {
+        Masking::Placeholder(entity) if placeholders::is_entity(entity) => {
+            Some((entity.clone(), value.to_owned()))
+        }
+        _ => None,
+    }
 }
 
 fn merge(edits: &[Edit]) -> Vec<(Span, Masking)> {
@@ -60,7 +115,7 @@ fn thoroughness(masking: &Masking) -> u8 {
 fn mask(value: &str, with: &Masking, hash: &MaskHash) -> String {
     match with {
         Masking::Remove => String::new(),
-        // Until there is a vault to restore from, a placeholder is a redaction that names the entity.
+        // A placeholder without a number is a redaction that names the entity.
         Masking::Redact(Some(entity)) | Masking::Placeholder(entity) => format!("[{entity}]"),
         Masking::Redact(None) => "[REDACTED]".into(),
         Masking::Hash(Some(entity)) => format!("[{entity}:{}]", hash(value)),
@@ -86,7 +141,39 @@ mod tests {
     }
 
     fn applied(text: &str, edits: &[Edit]) -> String {
-        apply(&text.into(), edits, &|_| "h".into()).expose().to_owned()
+        masked(text, edits, &Numbers::new(), false)
+    }
+
+    fn masked(text: &str, edits: &[Edit], numbers: &Numbers, escape: bool) -> String {
+        let masks = Masks { hash: &|_| "h".into(), numbers, escape };
+        apply(&text.into(), edits, masks).expose().to_owned()
+    }
+
+    #[test]
+    fn placeholders_have_the_vault_s_number_or_are_a_redaction() {
+        let email = || Masking::Placeholder("EMAIL".into());
+        let text = "a@b.c and a@b.c and d@e.f";
+        let edits = [edit(0, 5, email()), edit(10, 15, email()), edit(20, 25, email())];
+        let wanted = wanted(&text.into(), &edits);
+        let named = |value: &str| ("EMAIL".to_owned(), value.to_owned());
+        assert_eq!(wanted, [named("a@b.c"), named("d@e.f")]);
+        let numbers = Numbers::from([(named("a@b.c"), 3)]);
+        assert_eq!(masked(text, &edits, &numbers, true), "<EMAIL_3> and <EMAIL_3> and [EMAIL]");
+        let odd = [edit(0, 5, Masking::Placeholder("9_".into()))];
+        assert_eq!(masked("a@b.c", &odd, &numbers, true), "[9_]", "no entity of a placeholder");
+    }
+
+    #[test]
+    fn what_only_looks_like_a_placeholder_is_escaped_also_where_an_edit_makes_it() {
+        let numbers = Numbers::from([(("EMAIL".to_owned(), "a@b.c".to_owned()), 1)]);
+        let edits = [edit(0, 5, Masking::Placeholder("EMAIL".into()))];
+        let text = "a@b.c, <EMAIL_1>";
+        assert_eq!(masked(text, &edits, &numbers, true), "<EMAIL_1>, <_EMAIL_1>");
+        let parted = "<EMA\u{200b}IL_1>";
+        let removed = [edit(4, 7, Masking::Remove)];
+        assert_eq!(masked(parted, &removed, &numbers, true), "<_EMAIL_1>");
+        assert_eq!(masked("<EMAIL_1>", &[], &numbers, true), "<_EMAIL_1>");
+        assert_eq!(masked("<EMAIL_1>", &[], &numbers, false), "<EMAIL_1>");
     }
 
     #[test]

@@ -7,13 +7,16 @@
 mod ask;
 mod edits;
 mod examine;
+pub mod placeholders;
 mod receipt;
 mod run;
 mod shown;
 pub mod told;
+mod vault;
 mod walk;
 
 pub use edits::MaskHash;
 pub use run::{Given, Identity, Memory, Pipeline};
 pub use shown::for_bot;
+pub use vault::Vaulting;
 pub use walk::Outcome;

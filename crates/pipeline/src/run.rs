@@ -17,6 +17,7 @@ use crate::ask::{Question, Sofar};
 use crate::edits::MaskHash;
 use crate::examine::examine;
 use crate::receipt;
+use crate::vault::{self, Vaulted, Vaulting};
 use crate::walk::{Answer, Outcome, Walk};
 
 /// Pause before the one further try that a `busy` or `absent` stage gets.
@@ -52,6 +53,8 @@ pub struct Given<'a> {
     pub memory: Memory<'a>,
     /// Whether this is a part of an answer that is still being written.
     pub more: bool,
+    /// The vault of the message's conversation; absent where it has none.
+    pub vault: Option<&'a dyn Vaulting>,
     /// When the message was received.
     pub since: Instant,
     /// The trace of this check.
@@ -88,6 +91,7 @@ impl Pipeline {
             more: given.more,
         };
         let mut walk = Walk::new(given.control, &given.control_version);
+        let mut vaulted = Vaulted::default();
         if policy.document().mode == Mode::Bypass {
             for call in plan.calls() {
                 walk.receipt.push(receipt::skipped(&call.stage, "bypass"));
@@ -96,8 +100,11 @@ impl Pipeline {
             let deadline = given.since + plan.total_for(size.bytes);
             let memory = (given.memory, deadline);
             self.walk(interaction, given.identity, size, policy, plan, memory, &mut walk).await;
+            if !given.more {
+                vaulted = vault::ask(&mut walk, interaction, policy, given.vault, deadline).await;
+            }
         }
-        let outcome = walk.finish(interaction, policy, &*self.hash);
+        let outcome = walk.finish(interaction, policy, &*self.hash, &vaulted);
         let took = self.clock.instant().saturating_duration_since(given.since);
         Outcome {
             verdict: Verdict {

@@ -10,8 +10,10 @@ use portcullis_core::{
 use portcullis_policy::{Call, Mode, Policy, judge, rewritten};
 
 use crate::ask::Question;
-use crate::edits::{self, MaskHash};
+use crate::edits::{self, MaskHash, Masks};
+use crate::placeholders;
 use crate::receipt;
+use crate::vault::Vaulted;
 
 /// A verdict, and what ingress does besides answering.
 #[derive(Debug, Clone)]
@@ -111,6 +113,7 @@ impl Walk {
         self.views.append(&mut report.views);
         self.learned.values.append(&mut report.learned.values);
         self.learned.polarity = report.learned.polarity.or(self.learned.polarity);
+        self.learned.moods = report.learned.moods.or(self.learned.moods);
         if let Some(tone) = report.tone {
             let stronger = self.tone.as_ref().is_none_or(|now| now.directive < tone.directive);
             if stronger {
@@ -119,13 +122,18 @@ impl Walk {
         }
     }
 
+    /// The changes that stages asked for.
+    pub(crate) fn edits(&self) -> &[Edit] {
+        &self.edits
+    }
+
     /// Something that ingress itself needs was not to be had. The message is judged without it.
     pub(crate) fn missing(&mut self, stage: &StageName, cause: Cause, effect: Effect) {
         count_gap(stage, cause);
         self.receipt.push(receipt::gap(stage, cause, effect, Duration::ZERO));
     }
 
-    fn gap(&mut self, stage: &StageName, cause: Cause, effect: Effect) {
+    pub(crate) fn gap(&mut self, stage: &StageName, cause: Cause, effect: Effect) {
         count_gap(stage, cause);
         self.gaps.push(Gap { stage: stage.clone(), cause, effect });
     }
@@ -136,11 +144,17 @@ impl Walk {
         interaction: &Interaction,
         policy: &Policy,
         hash: &MaskHash,
+        vaulted: &Vaulted,
     ) -> Outcome {
         let way = interaction.direction;
         let judgement = judge(policy, way, &self.findings, &self.gaps);
-        let masked = edits::apply(&interaction.text, &self.edits, hash);
-        let found = rewritten(judgement.decision, masked != interaction.text);
+        let masks = Masks { hash, numbers: &vaulted.numbers, escape: vaulted.escape };
+        let masked = edits::apply(&interaction.text, &self.edits, masks);
+        // What is given back goes to the person, and not into the record.
+        let restored = placeholders::restore(masked.expose(), &vaulted.values)
+            .filter(|_| vaulted.restores)
+            .map_or_else(|| masked.clone(), Text::from);
+        let found = rewritten(judgement.decision, restored != interaction.text);
         // What an operator orders is in force in shadow mode too: a human can always stop it.
         let shadow = policy.document().mode == Mode::Shadow;
         let (decision, reasons) = if shadow {
@@ -157,7 +171,7 @@ impl Walk {
         };
         let text = match decision {
             Decision::Allow => Some(interaction.text.clone()),
-            Decision::Rewrite => Some(masked.clone()),
+            Decision::Rewrite => Some(restored),
             _ => None,
         };
         let tone = self.tone.filter(|tone| tone.directive != ToneDirective::Neutral);

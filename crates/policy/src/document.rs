@@ -203,6 +203,28 @@ fn lowest() -> Severity {
     Severity::Info
 }
 
+/// Values that a stage asks to mask by a placeholder such as `<EMAIL_1>`, which the bot's answer in the same
+/// conversation gives back. `restore = false` masks them for good, as `[EMAIL]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Placeholders {
+    /// Whether values are kept, sealed, and given back. What looks like a placeholder in a person's message
+    /// is then escaped.
+    pub restore: bool,
+    /// How long a conversation's values are kept after the last one came in, in seconds; at most 7 days.
+    pub keep_s: u64,
+    /// What it means where a value cannot be kept or given back, because the message has no conversation
+    /// or the store is away: `pass` (masked for good; an answer keeps its placeholders), `hold` or `block`.
+    pub on_gap: OnGap,
+}
+
+impl Default for Placeholders {
+    /// Given back, kept for a day, masked for good where that cannot be.
+    fn default() -> Self {
+        Self { restore: true, keep_s: 86_400, on_gap: OnGap::Pass }
+    }
+}
+
 /// What a person may be shown. Never a score, a kind or a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -261,6 +283,8 @@ pub struct Document {
     /// What operators order (`control.*`) and limits (`rate.exceeded`) are in force in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rules: Option<Vec<Rule>>,
+    /// Values that are masked so that they can be given back.
+    pub placeholders: Placeholders,
     /// What a person may be shown.
     pub replies: Replies,
     /// Answers that are checked while they are being written.
@@ -282,6 +306,7 @@ impl Default for Document {
             outbound: Way::outbound(),
             stages: BTreeMap::new(),
             rules: None,
+            placeholders: Placeholders::default(),
             replies: Replies::default(),
             streams: Streams::default(),
         }

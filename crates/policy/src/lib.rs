@@ -23,7 +23,8 @@ mod streams;
 
 pub use decide::{Judgement, decide, judge, rewritten};
 pub use document::{
-    Detail, Document, KeepText, Limits, Mode, OnGap, Read, Replies, Review, Rule, StageSection, Way,
+    Detail, Document, KeepText, Limits, Mode, OnGap, Placeholders, Read, Replies, Review, Rule,
+    StageSection, Way,
 };
 pub use error::PolicyError;
 pub use plan::{Call, Plan, Step, StepName};

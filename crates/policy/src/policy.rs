@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_core::{BotId, Decision, Direction, PolicyStamp, Severity, StageName};
 use sha2::{Digest, Sha256};
 
-use crate::document::{Document, Review, Rule};
+use crate::document::{Document, OnGap, Review, Rule};
 use crate::error::PolicyError;
 use crate::plan::Plan;
 
@@ -169,6 +169,13 @@ fn check(document: &Document, source: &str) -> Result<(), PolicyError> {
     }
     if let Some((field, bounds)) = document.streams.wrong() {
         return wrong(field, format!("streams.{field} must be {bounds}"));
+    }
+    let placeholders = &document.placeholders;
+    if placeholders.keep_s == 0 || placeholders.keep_s > 604_800 {
+        return wrong("keep_s", "placeholders.keep_s must be 1 to 604800 (7 days)".into());
+    }
+    if placeholders.on_gap == OnGap::Local {
+        return wrong("on_gap", "placeholders.on_gap must be pass, hold or block".into());
     }
     for (name, way) in [("inbound", &document.inbound), ("outbound", &document.outbound)] {
         let mut seen = BTreeSet::new();

@@ -9,8 +9,10 @@ mod limiter;
 mod link;
 mod presence;
 mod script;
+mod vault;
 
 pub use connect::{ConnectError, Redis, RedisOptions, Tls, Topology, connect};
 pub use conversations::RedisConversations;
 pub use limiter::RedisLimiter;
 pub use presence::RedisPresence;
+pub use vault::RedisVault;

@@ -11,9 +11,11 @@ mod hex;
 mod limiter;
 mod memory_conversations;
 mod memory_limiter;
+mod memory_vault;
 pub mod rules;
 mod seal;
 mod terms;
+mod vault;
 
 pub use breaker::Breaker;
 pub use conversations::{
@@ -26,5 +28,7 @@ pub use limiter::{
 };
 pub use memory_conversations::MemoryConversations;
 pub use memory_limiter::{ENTRIES, MemoryLimiter};
+pub use memory_vault::MemoryVault;
 pub use seal::{SealError, Sealer};
 pub use terms::{SLOTS, Standing, Terms, judge, multiplier};
+pub use vault::{Entrusted, Keeper, Kept, Opened, VAULT_BYTES, VAULT_VALUES, Vault};

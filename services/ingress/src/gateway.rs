@@ -9,9 +9,9 @@ use portcullis_core::{
     Cause, Check, Clock, ConversationId, Decision, Direction, Effect, Finding, Interaction, Known,
     Measures, SpeakerId, StageName, Status, Verdict,
 };
-use portcullis_pipeline::{Given, Identity, Outcome, Pipeline, told};
+use portcullis_pipeline::{Given, Identity, Outcome, Pipeline, Vaulting, told};
 use portcullis_policy::{OnGap, Policy};
-use portcullis_state::{ConversationUpdate, Conversations, Sealer};
+use portcullis_state::{ConversationUpdate, Conversations, Keeper, Sealer};
 use tracing::Instrument;
 
 use crate::control::{Control, context};
@@ -61,6 +61,7 @@ pub struct Gateway {
     pub(crate) parts: Arc<Parts>,
     pub(crate) once: Once,
     pub(crate) throttles: Arc<Throttles>,
+    pub(crate) keeper: Option<Keeper>,
     pub(crate) text_bytes: usize,
 }
 
@@ -89,7 +90,8 @@ impl Gateway {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
         let once = Once::new(parts.verdicts.clone(), parts.sealer.clone());
-        Self { parts: Arc::new(parts), once, throttles: Arc::default(), text_bytes: usize::MAX }
+        let throttles = Arc::default();
+        Self { parts: Arc::new(parts), once, throttles, keeper: None, text_bytes: usize::MAX }
     }
 
     /// Takes at most so many bytes of text and context, whatever a policy says.
@@ -289,8 +291,10 @@ impl Gateway {
         let Parts { control, sealer, clock, pipeline, .. } = &*self.parts;
         let mut ordered = control.findings(interaction, sealer, clock.now());
         ordered.extend(stopped);
+        let vault = self.vault(interaction, identity, policy);
         let given = Given {
             policy,
+            vault: vault.as_ref().map(|vault| vault as &dyn Vaulting),
             control: ordered,
             control_version: control.version(),
             identity,

@@ -14,6 +14,7 @@ pub mod house;
 mod recording;
 pub mod start;
 mod streaming;
+mod vault;
 
 pub use gateway::{Gateway, Parts, Throttling};
 pub use holding::{CheckState, Resolve};

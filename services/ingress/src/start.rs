@@ -11,8 +11,8 @@ use portcullis_bus_nats::{
 use portcullis_core::{Clock, SystemClock};
 use portcullis_pipeline::{MaskHash, Pipeline};
 use portcullis_service::{Admission, Kit};
-use portcullis_state::{Conversations, ConversationsOptions, Sealer};
-use portcullis_state_redis::{RedisConversations, RedisPresence};
+use portcullis_state::{Conversations, ConversationsOptions, Sealer, Vault};
+use portcullis_state_redis::{RedisConversations, RedisPresence, RedisVault};
 use tokio::net::TcpListener;
 
 use crate::config::Config;
@@ -45,11 +45,13 @@ pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
     let redis = portcullis_host::redis(&config.redis)?;
     let replicas = Replicas::assumed(config.replicas);
     replicas.keep_counting(&kit, RedisPresence::new(redis.clone(), "ingress"));
+    let vault = Arc::new(RedisVault::new(redis.clone()));
     let conversations = RedisConversations::new(redis, ConversationsOptions::default());
     let ports = Ports {
         replicas,
         caller: Arc::new(Remote::new(client.clone())),
         conversations: Arc::new(conversations),
+        vault,
         client: client.clone(),
         sealer,
     };
@@ -66,6 +68,8 @@ pub struct Ports {
     pub caller: Arc<dyn Caller>,
     /// Remembers conversations.
     pub conversations: Arc<dyn Conversations>,
+    /// Keeps masked values.
+    pub vault: Arc<dyn Vault>,
     /// The bus.
     pub client: Client,
     /// Seals and hashes.
@@ -84,7 +88,7 @@ pub async fn on_the_bus(
     keys: &Keys,
     ports: Ports,
 ) -> anyhow::Result<Gateway> {
-    let Ports { caller, conversations, client, sealer, replicas } = ports;
+    let Ports { caller, conversations, vault, client, sealer, replicas } = ports;
     let max_payload = client.server_info().max_payload;
     let text_bytes = doors::text_limit(max_payload).min(config.text_bytes);
     anyhow::ensure!(
@@ -133,6 +137,7 @@ pub async fn on_the_bus(
         sealer,
         clock,
     })
+    .with_vault(vault)
     .with_text_limit(text_bytes);
     house::keep(kit, &gateway, (policies, source), (control, control_kv), recorder);
     Ok(gateway)

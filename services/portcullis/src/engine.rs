@@ -15,7 +15,7 @@ use portcullis_ingress::policies::{Policies, Strangers};
 use portcullis_ingress::request::CheckRequest;
 use portcullis_ingress::{Gateway, Parts, Problem, Throttling, start};
 use portcullis_policy::{Detail, Document, Policy};
-use portcullis_state::{ConversationsOptions, MemoryConversations, Sealer};
+use portcullis_state::{ConversationsOptions, MemoryConversations, MemoryVault, Sealer};
 
 use crate::commands::policy;
 use crate::up::stages;
@@ -73,6 +73,7 @@ impl Engine {
         let sealer = Arc::new(Sealer::ephemeral()?);
         let stages = Arc::new(stages::local(stages::limiter(None, &clock), &clock)?);
         let options = ConversationsOptions::default();
+        let vault = Arc::new(MemoryVault::new(clock.clone(), options.capacity));
         Ok(Self {
             gateway: Gateway::new(Parts {
                 pipeline: start::pipeline(stages, &sealer, &clock),
@@ -86,7 +87,8 @@ impl Engine {
                 recorder: None,
                 sealer,
                 clock,
-            }),
+            })
+            .with_vault(vault),
         })
     }
 

@@ -26,8 +26,10 @@ use portcullis_ingress::start::{self, Ports};
 use portcullis_ingress::{Gateway, Parts, Replicas};
 use portcullis_rate_limit::Settler;
 use portcullis_service::Kit;
-use portcullis_state::{Conversations, ConversationsOptions, MemoryConversations, Sealer};
-use portcullis_state_redis::{RedisConversations, RedisPresence};
+use portcullis_state::{
+    Conversations, ConversationsOptions, MemoryConversations, MemoryVault, Sealer, Vault,
+};
+use portcullis_state_redis::{RedisConversations, RedisPresence, RedisVault};
 
 use crate::{cli, out};
 
@@ -131,6 +133,10 @@ async fn start(kit: Kit, config: Config, args: &cli::Up) -> anyhow::Result<()> {
         Some(redis) => Arc::new(RedisConversations::new(redis, options)),
         None => Arc::new(MemoryConversations::new(clock.clone(), options)),
     };
+    let vault: Arc<dyn Vault> = match redis.clone() {
+        Some(redis) => Arc::new(RedisVault::new(redis)),
+        None => Arc::new(MemoryVault::new(clock.clone(), options.capacity)),
+    };
     let ledger = open_ledger(&args.data).await?;
     let replicas = Replicas::assumed(config.replicas);
     if let Some(redis) = redis {
@@ -140,7 +146,8 @@ async fn start(kit: Kit, config: Config, args: &cli::Up) -> anyhow::Result<()> {
         let bus = kit.health().condition("bus");
         let client = portcullis_host::nats(&config.nats, kit.name()).await?;
         bus.met();
-        let ports = Ports { caller, conversations, client: client.clone(), sealer, replicas };
+        let ports =
+            Ports { caller, conversations, vault, client: client.clone(), sealer, replicas };
         let gateway = start::on_the_bus(&kit, &config, &keys, ports)
             .await
             .context("the bus is not set up; run 'portcullis admin init --nats URL' first")?;
@@ -158,7 +165,12 @@ async fn start(kit: Kit, config: Config, args: &cli::Up) -> anyhow::Result<()> {
         let record = Arc::new(LedgerJournal::new(ledger.clone()));
         let settler = Settler::new(record, limiter);
         kit.tasks().spawn("settler", settler.run(kit.shutdown().clone()));
-        alone(&kit, &config, &keys, Own { caller, conversations, ledger, sealer, clock, replicas })?
+        alone(
+            &kit,
+            &config,
+            &keys,
+            Own { caller, conversations, vault, ledger, sealer, clock, replicas },
+        )?
     };
     let address = start::open_http(&kit, &config, keys, gateway).await?;
     if !args.quiet {
@@ -180,6 +192,7 @@ async fn open_ledger(data: &Path) -> anyhow::Result<Arc<Ledger>> {
 struct Own {
     caller: Arc<portcullis_bus::Local>,
     conversations: Arc<dyn Conversations>,
+    vault: Arc<dyn Vault>,
     ledger: Arc<Ledger>,
     sealer: Arc<Sealer>,
     clock: Arc<dyn Clock>,
@@ -188,7 +201,7 @@ struct Own {
 
 /// A gateway with everything in this process: the ledger is the journal, the rest is memory.
 fn alone(kit: &Kit, config: &Config, keys: &Keys, own: Own) -> anyhow::Result<Gateway> {
-    let Own { caller, conversations, ledger, sealer, clock, replicas } = own;
+    let Own { caller, conversations, vault, ledger, sealer, clock, replicas } = own;
     let policies = Policies::new(Strangers::Refused).knowing(keys.bots());
     let source = match &config.policies {
         Some(folder) => {
@@ -217,6 +230,7 @@ fn alone(kit: &Kit, config: &Config, keys: &Keys, own: Own) -> anyhow::Result<Ga
         sealer,
         clock,
     })
+    .with_vault(vault)
     .with_text_limit(config.text_bytes);
     house::keep(kit, &gateway, (policies, source), (control, control_kv), recorder);
     Ok(gateway)

@@ -50,6 +50,9 @@ pub enum Treatment {
     Redact,
     /// A short keyed hash stands in its place, so that equal values stay equal.
     Hash,
+    /// A numbered placeholder such as `<EMAIL_1>`, which the bot's answer in the same conversation gives back.
+    /// Where the policy's `placeholders.restore` is off, or the value cannot be kept, as `redact`.
+    Placeholder,
     /// Only its last four characters stay.
     Partial,
     /// It is taken out.
@@ -70,6 +73,7 @@ impl Treatment {
         match self {
             Self::Redact => Some(Masking::Redact(label())),
             Self::Hash => Some(Masking::Hash(label())),
+            Self::Placeholder => Some(Masking::Placeholder(entity.label().to_owned())),
             Self::Partial => Some(Masking::Partial),
             Self::Remove => Some(Masking::Remove),
             Self::Off => None,

@@ -17,7 +17,7 @@ use portcullis_policy::Policy;
 use portcullis_rate_limit::RateLimit;
 use portcullis_sanitizer::Sanitizer;
 use portcullis_sentiment::Sentiment;
-use portcullis_state::{ConversationsOptions, MemoryConversations, MemoryLimiter, Sealer};
+use portcullis_state::{ConversationsOptions, MemoryConversations, MemoryLimiter, Sealer, Vault};
 use portcullis_testkit::FaultStage;
 use serde_json::Value;
 
@@ -67,6 +67,12 @@ impl Small {
     /// A recorder over a journal.
     pub(crate) fn recorder(journal: impl Journal) -> Recorder {
         Recorder::new(Arc::new(journal))
+    }
+
+    /// Keeps masked values in this vault.
+    #[must_use]
+    pub(crate) fn vault(self, vault: Arc<dyn Vault>) -> Self {
+        Self { gateway: self.gateway.with_vault(vault), ..self }
     }
 
     /// Puts a policy of `shop` in force.

@@ -12,3 +12,4 @@ mod limiter;
 mod limits;
 mod model;
 mod topologies;
+mod vault;
