@@ -194,6 +194,7 @@ pub(crate) fn entries() -> Vec<(String, Entry)> {
         bytes: 25,
         digest: "d1".into(),
         text: Some("what was written, masked".into()),
+        personal: None,
         verdict: Verdict { text: None, ..verdict() },
     };
     let action = ActionRecord {

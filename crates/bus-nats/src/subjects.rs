@@ -29,6 +29,9 @@ pub const INGRESS_DOOR: &str = "portcullis.v1.ingress.*";
 /// Where operators ask: `portcullis.v1.admin.<command>`.
 pub const ADMIN_DOOR: &str = "portcullis.v1.admin.*";
 
+/// Where signed checkpoints of the record are told.
+pub const CHECKPOINT: &str = "portcullis.v1.checkpoint";
+
 /// Where a stage is asked; its queue group is the stage's name.
 pub fn stage_check(stage: &StageName) -> String {
     format!("portcullis.v1.stage.{stage}.check")

@@ -12,6 +12,7 @@ mod local;
 mod outbox;
 mod recorder;
 mod spool;
+mod throttles;
 
 pub use caller::{CallError, Caller, Mixed};
 pub use held::{Held, HeldError, HeldItem, MemoryHeld};
@@ -20,3 +21,4 @@ pub use kv::{Kv, KvError, KvEvent, KvEvents, KvRecord, MemoryKv};
 pub use local::{Local, Seats};
 pub use outbox::{Mail, MailKind, MemoryOutbox, Outbox, OutboxError};
 pub use recorder::{NotRecorded, Recorder};
+pub use throttles::Throttles;

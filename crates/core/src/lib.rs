@@ -27,8 +27,8 @@ pub use gap::{Cause, Effect, Gap};
 pub use ids::{BotId, ConversationId, IdError, MessageId, SpeakerId, StageName};
 pub use interaction::{ContextItem, ContextKind, Direction, Interaction};
 pub use record::{
-    Action, ActionRecord, Body, Entry, HeldCase, Resolution, ResolutionRecord, SummaryRecord,
-    VerdictRecord,
+    Action, ActionRecord, Body, Entry, HeldCase, Personal, Resolution, ResolutionRecord, Sealed,
+    SummaryRecord, VerdictRecord,
 };
 pub use report::{
     Answered, Coverage, Learned, Measures, Part, Report, Shadow, Tone, ToneDirective,

@@ -73,6 +73,7 @@ pub fn verdict_entry(id: &str) -> Entry {
             bytes: 2,
             digest: "00".into(),
             text: None,
+            personal: None,
             verdict: Verdict {
                 id: MessageId::parse(id).unwrap(),
                 decision: Decision::Allow,

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis_bus::{Held, Kv, Mail, Outbox, Recorder};
+use portcullis_bus::{Held, Kv, Mail, Outbox, Recorder, Throttles};
 use portcullis_core::{
     Cause, Check, Clock, ConversationId, Decision, Direction, Effect, Interaction, Known, Measures,
     SpeakerId, StageName, Status, Verdict,
 };
+use portcullis_personal::Envelope;
 use portcullis_pipeline::{Given, Identity, Outcome, Pipeline};
 use portcullis_policy::{OnGap, Policy};
 use portcullis_state::{ConversationUpdate, Conversations, Sealer};
@@ -18,7 +19,6 @@ use crate::control::{Control, context};
 use crate::once::{First, Once, Remembered};
 use crate::policies::Policies;
 use crate::recording::set_verdict;
-use crate::throttles::Throttles;
 use portcullis_door::Problem;
 use portcullis_door::auth::Access;
 use portcullis_door::request::CheckRequest;
@@ -61,6 +61,7 @@ pub struct Gateway {
     pub(crate) once: Once,
     pub(crate) throttles: Arc<Throttles>,
     text_bytes: usize,
+    pub(crate) envelope: Option<Arc<Envelope>>,
 }
 
 /// A request that was admitted.
@@ -84,13 +85,26 @@ impl Gateway {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
         let once = Once::new(parts.verdicts.clone(), parts.sealer.clone());
-        Self { parts: Arc::new(parts), once, throttles: Arc::default(), text_bytes: usize::MAX }
+        Self {
+            parts: Arc::new(parts),
+            once,
+            throttles: Arc::default(),
+            text_bytes: usize::MAX,
+            envelope: None,
+        }
     }
 
     /// Takes at most so many bytes of text and context, whatever a policy says.
     #[must_use]
     pub fn with_text_limit(mut self, bytes: usize) -> Self {
         self.text_bytes = bytes;
+        self
+    }
+
+    /// Seals what is personal in the record: only audit reads it.
+    #[must_use]
+    pub fn sealing(mut self, envelope: Option<Envelope>) -> Self {
+        self.envelope = envelope.map(Arc::new);
         self
     }
 

@@ -16,7 +16,6 @@ pub mod policies;
 mod recording;
 mod stand_in;
 pub mod start;
-mod throttles;
 
 pub use gateway::{Gateway, Parts, Throttling};
 pub use holding::{CheckState, Resolve};

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use portcullis_core::{
-    Body, Direction, Entry, Interaction, Recorded, SpeakerId, Verdict, VerdictRecord,
+    Body, Direction, Entry, Interaction, Recorded, Sealed, SpeakerId, Text, Verdict, VerdictRecord,
 };
+use portcullis_personal::Envelope;
 use portcullis_pipeline::{Identity, Outcome};
 use portcullis_policy::{KeepText, OnGap, Policy};
 
@@ -60,16 +61,28 @@ impl Gateway {
         suffix: &str,
     ) -> Entry {
         let Interaction { bot, direction, id, .. } = interaction;
-        let keep = outcome.cleaned && policy.document().keep_text == KeepText::Masked;
+        let keep = policy.document().keep_text;
+        let raw = keep == KeepText::Raw && self.envelope.is_some();
+        let masked = outcome.cleaned && keep != KeepText::None;
+        let kept = if raw {
+            Some(interaction.text.clone())
+        } else {
+            masked.then(|| outcome.masked.clone())
+        };
         let verdict = Verdict {
             text: None,
             // What the record itself says of where it is.
             recorded: Recorded::Journal,
             ..outcome.verdict.clone()
         };
-        let text: String = interaction.places().map(|(_, text)| text.expose()).collect();
+        let whole: String = interaction.places().map(|(_, text)| text.expose()).collect();
+        let id = format!("verdict/{bot}/{}/{id}{suffix}", direction.as_str());
+        let (text, personal) = match &self.envelope {
+            None => (kept, None),
+            Some(envelope) => (None, self.seal(envelope, &id, interaction, kept, raw)),
+        };
         Entry {
-            id: format!("verdict/{bot}/{}/{id}{suffix}", direction.as_str()),
+            id,
             bot: bot.clone(),
             at: interaction.received_at,
             body: Body::Verdict(Box::new(VerdictRecord {
@@ -78,11 +91,28 @@ impl Gateway {
                 conversation: who.conversation.clone().map(String::from),
                 in_reply_to: interaction.in_reply_to.clone(),
                 bytes: interaction.total_bytes(),
-                digest: self.parts.sealer.keyed_hash(&context("text", bot), &text),
-                text: keep.then(|| outcome.masked.clone()),
+                digest: self.parts.sealer.keyed_hash(&context("text", bot), &whole),
+                text,
+                personal,
                 verdict,
             })),
         }
+    }
+
+    /// Seals what is personal in an entry. What cannot be sealed is not kept.
+    fn seal(
+        &self,
+        envelope: &Envelope,
+        id: &str,
+        interaction: &Interaction,
+        text: Option<Text>,
+        context: bool,
+    ) -> Option<Sealed> {
+        let personal = portcullis_personal::of(interaction, text, context)?;
+        let sealed = envelope.seal(id, &personal, self.parts.clock.instant());
+        sealed
+            .inspect_err(|error| tracing::error!(%error, "an entry is kept without its text"))
+            .ok()
     }
 }
 
