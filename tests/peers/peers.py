@@ -68,13 +68,15 @@ class Peer:
                 return int(line.split()[1]) / 1024
         raise SystemExit("the system does not say what is resident")
 
-    def pin(self, prefix: str, cores: list[int]) -> int:
-        """Pins threads whose name begins so to a core each; gives how many there are."""
-        pinned = 0
+    def pin(self, cores: list[int]) -> int:
+        """Pins each inference thread, and the one that computes for it and was started just before it, to a core of its own."""
+        pinned, before = 0, None
         for task in sorted(pathlib.Path(f"/proc/{self.process.pid}/task").iterdir(), key=lambda task: int(task.name)):
-            if (task / "comm").read_text().startswith(prefix):
-                os.sched_setaffinity(int(task.name), {cores[pinned % len(cores)]})
+            if (task / "comm").read_text().startswith("encoder-"):
+                for thread in [before, task]:
+                    os.sched_setaffinity(int(thread.name), {cores[pinned % len(cores)]})
                 pinned += 1
+            before = task
         return pinned
 
     def end(self) -> None:
@@ -108,7 +110,7 @@ def scaling(command: list[str], shape: tuple, tokens: int, count: int) -> dict:
     one = Peer("one", [*command, "1"], "0,1", *shape)
     two = Peer("two", [*command, "2"], "0,1", *shape)
     for peer, threads in [(one, 1), (two, 2)]:
-        if peer.pin("rten-", [0, 1]) != threads:
+        if peer.pin([0, 1]) != threads:
             raise SystemExit("the inference threads are not to be found")
     # enough windows that neither waits for the other, twice as many for two
     windows = one.windows(tokens) * 32
