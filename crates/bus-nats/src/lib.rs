@@ -17,7 +17,6 @@ mod kv;
 pub mod lag;
 mod micro;
 mod models;
-mod occupancy;
 mod outbox;
 mod remote;
 mod requests;

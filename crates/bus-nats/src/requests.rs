@@ -8,11 +8,11 @@ use std::time::Duration;
 use async_nats::{Client, HeaderMap, Message, Subscriber};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
+use portcullis_bus::occupancy::{Figures, TakenSeat};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::occupancy::{Figures, Seat};
 use crate::wire::ERROR_HEADER;
 
 /// Up to so many bytes a request computes on the runtime.
@@ -294,11 +294,11 @@ where
             return;
         };
         let Ok(permit) = self.seats.clone().try_acquire_owned() else {
-            self.figures.refused.increment(1);
+            self.figures.refuse();
             send(&self.client, reply_to, (self.serving.refuse)(Refusal::Busy), &self.serving).await;
             return;
         };
-        let seat = Seat::new(permit, self.figures.taken.clone());
+        let seat = self.figures.take(permit);
         let length = message.payload.len();
         let request = Request {
             subject: message.subject.to_string(),
@@ -334,7 +334,7 @@ async fn answer<H, F>(
     serving: Serving,
     request: Request,
     reply_to: async_nats::Subject,
-    seat: Seat,
+    seat: TakenSeat,
 ) where
     H: Fn(Request) -> F + Send + Sync + 'static,
     F: Future<Output = Reply> + Send + 'static,

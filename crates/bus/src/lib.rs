@@ -10,6 +10,7 @@ mod journal;
 mod kv;
 mod local;
 mod models;
+pub mod occupancy;
 mod outbox;
 mod recorder;
 mod spool;

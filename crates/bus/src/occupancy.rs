@@ -3,14 +3,14 @@
 use tokio::sync::OwnedSemaphorePermit;
 
 /// How full a door is, as metrics.
-pub(crate) struct Figures {
-    pub(crate) taken: metrics::Gauge,
-    pub(crate) refused: metrics::Counter,
+pub struct Figures {
+    taken: metrics::Gauge,
+    refused: metrics::Counter,
 }
 
 impl Figures {
     /// Of the door that metrics call so, with its seats in all.
-    pub(crate) fn of(door: &str, seats: usize) -> Self {
+    pub fn of(door: &str, seats: usize) -> Self {
         let door = door.to_owned();
         metrics::gauge!("portcullis_seats", "door" => door.clone()).set(seats as f64);
         let taken = metrics::gauge!("portcullis_seats_taken", "door" => door.clone());
@@ -19,23 +19,27 @@ impl Figures {
         refused.absolute(0);
         Self { taken, refused }
     }
+
+    /// A seat of the door that is counted as taken as long as what is returned lives.
+    pub fn take(&self, permit: OwnedSemaphorePermit) -> TakenSeat {
+        self.taken.increment(1.0);
+        TakenSeat { _permit: permit, taken: self.taken.clone() }
+    }
+
+    /// Somebody was turned away.
+    pub fn refuse(&self) {
+        self.refused.increment(1);
+    }
 }
 
 /// A seat that is taken as long as this lives.
-pub(crate) struct Seat {
+#[must_use = "the seat is free again as soon as this is dropped"]
+pub struct TakenSeat {
     _permit: OwnedSemaphorePermit,
     taken: metrics::Gauge,
 }
 
-impl Seat {
-    /// Counted as taken from now on.
-    pub(crate) fn new(permit: OwnedSemaphorePermit, taken: metrics::Gauge) -> Self {
-        taken.increment(1.0);
-        Self { _permit: permit, taken }
-    }
-}
-
-impl Drop for Seat {
+impl Drop for TakenSeat {
     fn drop(&mut self) {
         self.taken.decrement(1.0);
     }
