@@ -1,4 +1,9 @@
 //! Settings and tickets as anybody might write them: whatever comes, an error or an answer, and never a panic.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that unwraps fails with a place, which is what a test is for"
+)]
 
 use std::sync::Arc;
 

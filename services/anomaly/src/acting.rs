@@ -58,13 +58,12 @@ impl Actor {
         let Some((scope, name)) = scope(alert) else { return };
         let Some(chosen) = self.chosen(alert).cloned() else { return };
         let key = format!("{AUTHOR}.{scope}");
-        if let Some((_, action, until)) =
-            self.in_force.get(&key).filter(|(_, _, until)| *until > now)
-        {
-            if *action >= chosen.action {
-                alert.acted = Some(Acted { action: *action, expires_at: *until });
-                return;
-            }
+        let in_force = self.in_force.get(&key);
+        let harsher =
+            in_force.filter(|(_, action, until)| *until > now && *action >= chosen.action);
+        if let Some((_, action, until)) = harsher {
+            alert.acted = Some(Acted { action: *action, expires_at: *until });
+            return;
         }
         let until =
             now.saturating_add(SignedDuration::from_secs(chosen.for_s.into())).unwrap_or(now);

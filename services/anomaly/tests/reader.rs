@@ -1,4 +1,11 @@
 //! From the record to the outlets, and orders on the way.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test that unwraps fails with a place, which is what a test is for"
+)]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,4 +1,8 @@
 //! The watch over made-up days: what is usual is left alone, what is not is told once, and ends.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps fails with a place, which is what a test is for"
+)]
 
 use jiff::{SignedDuration, Timestamp};
 use portcullis_anomaly::{

@@ -1,11 +1,6 @@
 //! The limiter inside ingress, its share, and orders that scale limits.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that fails says where"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

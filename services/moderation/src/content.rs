@@ -112,6 +112,9 @@ impl Features for Sums<'_> {
     }
 }
 
+/// A logit, and the stretch of the text that has it; none for the whole text.
+pub type Hottest = (f32, Option<Range<usize>>);
+
 impl ContentModel {
     /// Reads a bundle from the bytes of its parts and checks all of it.
     ///
@@ -177,11 +180,7 @@ impl ContentModel {
     }
 
     /// The highest logit of each output before calibration, and where; nothing for a text without tokens.
-    pub fn logits(
-        &self,
-        text: &str,
-        go_on: &mut dyn FnMut() -> bool,
-    ) -> (Vec<(f32, Option<Range<usize>>)>, usize) {
+    pub fn logits(&self, text: &str, go_on: &mut dyn FnMut() -> bool) -> (Vec<Hottest>, usize) {
         let mut sums = Sums {
             weights: &self.weights,
             sums: [0; OUTPUTS],
@@ -197,7 +196,7 @@ impl ContentModel {
         let penalty =
             self.manifest.penalty_per_doubling * (totals.len() as f32 / longest).log2().max(0.0);
         let nothing = Total::default();
-        let mut best: Vec<(f32, Option<Range<usize>>)> = self
+        let mut best: Vec<Hottest> = self
             .manifest
             .outputs
             .iter()

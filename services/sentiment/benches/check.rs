@@ -10,7 +10,7 @@ const MESSAGE: &str = "Hello, I ordered a blue lamp two weeks ago and it has sti
     back? My order is number 4711.";
 
 fn bench(criterion: &mut Criterion) {
-    let stage = Sentiment::new().unwrap();
+    let Ok(stage) = Sentiment::new() else { panic!("the model of the program is whole") };
     let of_length = |chars| MESSAGE.chars().cycle().take(chars).collect::<String>();
     let (short, long) = (of_length(200), of_length(256 * 1024));
     let mut group = criterion.benchmark_group("sentiment");
