@@ -35,7 +35,7 @@ fn gateway(policy: &str, recorder: Option<Recorder>) -> Gateway {
         .with(Arc::new(RateLimit::new(limiter, None)), 64)
         .with(Arc::new(Sanitizer), 64)
         .with(Arc::new(InjectionClassifier::new().expect("a model")), 64)
-        .with(Arc::new(Sentiment::new().unwrap()), 64)
+        .with(Arc::new(Sentiment::new().expect("a model")), 64)
         .with(Arc::new(Moderation), 64);
     let policies = Policies::new(Strangers::Refused);
     policies.set(Policy::parse(&BotId::fallback(), "1", policy).expect("a policy"));

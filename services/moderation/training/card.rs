@@ -48,8 +48,9 @@ fn categories(model: &ContentModel, test: &[&Row]) -> String {
 
 /// Which share of each group of rows is reported in any category.
 fn groups(model: &ContentModel, test: &[&Row]) -> String {
-    let mut groups: BTreeMap<&str, (usize, usize, usize, BTreeMap<Category, usize>)> =
-        BTreeMap::new();
+    // rows, at block, at hold, and at block by category
+    type Counts = (usize, usize, usize, BTreeMap<Category, usize>);
+    let mut groups: BTreeMap<&str, Counts> = BTreeMap::new();
     for row in test {
         let (judged, _) = model.judge(&row.text, &mut || true);
         let entry = groups.entry(&row.group).or_default();

@@ -1,4 +1,5 @@
 //! What one check costs, for a message of 200 characters and for the longest text.
+#![expect(clippy::expect_used, reason = "a benchmark that cannot start says so")]
 
 use std::hint::black_box;
 
@@ -10,7 +11,7 @@ const MESSAGE: &str = "Hello, I ordered a blue lamp two weeks ago and it has sti
     back? My order is number 4711.";
 
 fn bench(criterion: &mut Criterion) {
-    let Ok(stage) = Sentiment::new() else { panic!("the model of the program is whole") };
+    let stage = Sentiment::new().expect("a model");
     let of_length = |chars| MESSAGE.chars().cycle().take(chars).collect::<String>();
     let (short, long) = (of_length(200), of_length(256 * 1024));
     let mut group = criterion.benchmark_group("sentiment");
