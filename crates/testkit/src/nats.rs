@@ -98,10 +98,13 @@ impl NatsServer {
         let folder = self.folder.path().display();
         // -1 lets the server choose; a restart keeps the port that it chose.
         let port = if self.port == 0 { -1 } else { i32::from(self.port) };
+        // Streams set aside what they may hold; by itself the server would allow a share of the disk that is
+        // free at that moment, and tests would fail on a small one that they hardly write to.
         let sync = if self.options.sync_always { "sync_interval: always" } else { "" };
         format!(
             "server_name: test\nhost: 127.0.0.1\nport: {port}\nports_file_dir: \"{folder}\"\n\
-             max_payload: 8388608\njetstream {{ store_dir: \"{folder}/store\"\n{sync}\n}}\n{}\n",
+             max_payload: 8388608\njetstream {{ store_dir: \"{folder}/store\"\n\
+             max_file_store: 64GB\nmax_memory_store: 1GB\n{sync}\n}}\n{}\n",
             self.options.config
         )
     }

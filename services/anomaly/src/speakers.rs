@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::{Reading, Signal};
 use crate::fact::{Fact, Outcome};
-use crate::normal::{Fading, Normal};
+use crate::normal::Fading;
 use crate::settings::Watching;
 
 /// Seconds in which counts of messages, of conversations and of refusals halve.
@@ -22,6 +22,8 @@ const FEW_ATTEMPTS: f32 = 6.0;
 const NEAR: f32 = 0.35;
 /// New conversations, fading, that are never an alert.
 const FEW_CONVERSATIONS: f32 = 15.0;
+/// The weight of one message in what is the usual pace.
+const PACE: f32 = 0.002;
 /// How many times the usual is too much.
 const TIMES: f32 = 4.0;
 
@@ -34,8 +36,8 @@ pub(crate) struct Speaker {
     near: Fading,
     conversations: Fading,
     last_conversation: u64,
-    /// Highest recent level of `messages`, as this speaker usually has it.
-    pace: Normal,
+    /// The level of `messages` that this speaker usually has.
+    pace: f32,
     quick_score: f32,
     slow_score: f32,
     scores: u32,
@@ -93,19 +95,20 @@ pub(crate) fn seconds(fact: &Fact) -> f64 {
 
 impl Speaker {
     fn pace(&mut self, now: f64, watching: &Watching, readings: &mut Vec<Reading>) {
-        let usual = self.pace.mean();
+        let usual = self.pace;
         let count = self.messages.add(now, MESSAGES, 1.0);
         let least = Fading::settled(watching.speaker_messages as f32 / 60.0, MESSAGES);
-        if count > least.max(TIMES * usual) {
+        let is_much = count > least.max(TIMES * usual);
+        // a new level is learnt over hundreds of messages, and far more slowly while it is an alert: the first
+        // messages of a flood must not make it usual
+        self.pace += if is_much { PACE / 20.0 } else { PACE } * (count - usual);
+        if is_much {
             readings.push(reading(
                 Signal::Volume,
                 per_minute(count),
                 per_minute(usual),
                 "messages/min",
             ));
-        } else {
-            // what is an alert is not learnt as normal
-            self.pace.learn(count, 0.02);
         }
     }
 
