@@ -44,8 +44,14 @@ const RUNTIMES: [&str; 8] = [
 /// - `crates/moderate`: what a bot must not say at a place, and the streams over it: the moderation stage looks at
 ///   whole answers with it and ingress at streams, before anything is released; no service may import another.
 /// - `crates/keep`, `crates/streams`: parts of ingress that stand for themselves, so that it stays small.
+/// - `crates/frames`, `crates/ledger`, `crates/merkle`: the record in files, and its tree, checkpoints and proofs. The
+///   program for people reads and verifies the record without the service that fills it.
+/// - `crates/out`, `crates/record-cli`: the program for people was too large: where it writes, and its commands about the
+///   record.
+/// - `crates/personal`: what is personal in the record. Ingress seals it, audit keeps it, the program for people reads it.
+/// - `crates/report`: the regular audit, so that the program for people stays small.
 /// - `crates/measure`: load and labelled evaluation, so that the program for people stays small.
-const DESIGNED: [&str; 33] = [
+const DESIGNED: &[&str] = &[
     "crates/bus",
     "crates/bus-nats",
     "crates/client",
@@ -54,14 +60,21 @@ const DESIGNED: [&str; 33] = [
     "crates/decode",
     "crates/detect",
     "crates/door",
+    "crates/frames",
     "crates/host",
     "crates/keep",
+    "crates/ledger",
     "crates/measure",
+    "crates/merkle",
     "crates/model",
     "crates/model-bert",
     "crates/moderate",
+    "crates/out",
+    "crates/personal",
     "crates/pipeline",
     "crates/policy",
+    "crates/record-cli",
+    "crates/report",
     "crates/service",
     "crates/state",
     "crates/state-redis",

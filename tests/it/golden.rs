@@ -218,6 +218,7 @@ pub(crate) fn entries() -> Vec<(String, Entry)> {
         digest: "d1".into(),
         shape: Some(Shape { chars: 25, words: 4, entropy: 3.5, sketch: Sketch(0x1234) }),
         text: Some("what was written, masked".into()),
+        personal: None,
         verdict: Verdict { text: None, ..verdict() },
     };
     let action = ActionRecord {

@@ -46,10 +46,15 @@ pub fn table(bots: &[BotId]) -> Vec<Rights> {
     let in_one = conducting(Rights::of("portcullis"))
         .consuming(subjects::JOURNAL, "audit")
         .consuming(subjects::JOURNAL, "rate-limit")
-        .publishes(["portcullis.v1.dead.audit", "$JS.API.STREAM.INFO.JOURNAL"]);
+        .publishes([
+            "portcullis.v1.dead.audit",
+            "$JS.API.STREAM.INFO.JOURNAL",
+            subjects::CHECKPOINT,
+        ]);
     let mut table = vec![conducting(Rights::of("ingress")), in_one];
     table.extend(STAGES.iter().map(|stage| self::stage(stage)));
-    table.extend([reader("audit"), reader("search"), anomaly(), console(), operator(bots)]);
+    let audit = reader("audit").publishes([subjects::CHECKPOINT]);
+    table.extend([audit, reader("search"), anomaly(), console(), operator(bots)]);
     table.extend(bots.iter().map(bot));
     table
 }
@@ -209,6 +214,7 @@ fn operator(bots: &[BotId]) -> Rights {
         Some(format!("$JS.API.CONSUMER.CREATE.{stream}.{}", consumer.durable_name?))
     });
     Rights::of("operator")
+        .listens([subjects::CHECKPOINT])
         .watching(POLICY_BUCKET)
         .watching(CONTROL_BUCKET)
         .publishes([

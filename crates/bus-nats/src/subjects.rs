@@ -36,6 +36,9 @@ pub const STREAM_DOOR: &str = "portcullis.v1.stream.*";
 /// Where operators ask: `portcullis.v1.admin.<command>`.
 pub const ADMIN_DOOR: &str = "portcullis.v1.admin.*";
 
+/// Where signed checkpoints of the record are told.
+pub const CHECKPOINT: &str = "portcullis.v1.checkpoint";
+
 /// Where a stage is asked; its queue group is the stage's name.
 pub fn stage_check(stage: &StageName) -> String {
     format!("portcullis.v1.stage.{stage}.check")

@@ -28,8 +28,8 @@ pub use gap::{Cause, Effect, Gap};
 pub use ids::{BotId, ConversationId, IdError, MessageId, SpeakerId, StageName};
 pub use interaction::{ContextItem, ContextKind, Direction, Interaction};
 pub use record::{
-    Action, ActionRecord, Body, Entry, HeldCase, Order, Resolution, ResolutionRecord,
-    SummaryRecord, VerdictRecord,
+    Action, ActionRecord, Body, Entry, HeldCase, Order, Personal, Resolution, ResolutionRecord,
+    Sealed, SummaryRecord, VerdictRecord,
 };
 pub use report::{
     Answered, Coverage, Learned, Limit, Measures, Moods, Part, Report, Shadow, Tone, ToneDirective,

@@ -77,8 +77,46 @@ pub struct VerdictRecord {
     /// The text after masking; absent without a sanitizer's whole report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Text>,
+    /// What is personal, sealed: where the record is kept that way, `text` is in here and not above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal: Option<Sealed>,
     /// The verdict without its text.
     pub verdict: Verdict,
+}
+
+/// Something that only the holder of a key can read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sealed {
+    /// Which key: `audit` on its way to audit, else the name of a key of one person.
+    pub key: String,
+    /// What is sealed, in base64.
+    pub data: String,
+}
+
+/// What of a message is personal, before it is sealed. `Debug` tells nothing of it.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Personal {
+    /// The text that the policy lets the record keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Text>,
+    /// Third-party content, where the policy keeps raw text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub context: Vec<Text>,
+    /// The speaker, by the bot's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<String>,
+    /// The conversation, by the bot's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
+    /// The network address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_addr: Option<std::net::IpAddr>,
+}
+
+impl std::fmt::Debug for Personal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Personal")
+    }
 }
 
 /// How a held message ended.

@@ -53,6 +53,9 @@ pub enum KeepText {
     Masked,
     /// None: a length and a keyed digest.
     None,
+    /// The text and its context as they were received, where what is personal is sealed to audit's key;
+    /// elsewhere as `masked`.
+    Raw,
 }
 
 /// Sizes and times.

@@ -75,6 +75,7 @@ pub fn verdict_entry(id: &str) -> Entry {
             digest: "00".into(),
             shape: None,
             text: None,
+            personal: None,
             verdict: Verdict {
                 id: MessageId::parse(id).unwrap(),
                 decision: Decision::Allow,

@@ -9,7 +9,8 @@ use futures::{FutureExt, StreamExt};
 use portcullis_bus::{Deliveries, Delivery, Journal, JournalError};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Gap, Ledger, LedgerError, Record};
+use portcullis_core::Entry;
+use portcullis_ledger::{Gap, Keep, LedgerError, Record, Store};
 
 /// The name under which the auditor follows a journal.
 const READER: &str = "audit";
@@ -60,8 +61,9 @@ impl Default for AuditorOptions {
 /// Follows a journal into a ledger.
 pub struct Auditor {
     journal: Arc<dyn Journal>,
-    ledger: Arc<Ledger>,
+    ledger: Arc<dyn Store>,
     dead: Arc<dyn Dead>,
+    keep: Option<Arc<dyn Keep>>,
     options: AuditorOptions,
 }
 
@@ -71,11 +73,18 @@ impl Auditor {
     /// An auditor that does nothing until it is run.
     pub fn new(
         journal: Arc<dyn Journal>,
-        ledger: Arc<Ledger>,
+        ledger: Arc<dyn Store>,
         dead: Arc<dyn Dead>,
         options: AuditorOptions,
     ) -> Self {
-        Self { journal, ledger, dead, options }
+        Self { journal, ledger, dead, keep: None, options }
+    }
+
+    /// Stores entries as `keep` gives them.
+    #[must_use]
+    pub fn keeping(mut self, keep: Arc<dyn Keep>) -> Self {
+        self.keep = Some(keep);
+        self
     }
 
     /// Works until `shutdown`. Failures of journal, ledger and dead letters are waited out; nothing is
@@ -167,6 +176,11 @@ impl Auditor {
             records.push(self.record(&*delivery).await?);
             done.push(delivery);
         }
+        if let Some(keep) = self.keep.clone() {
+            // It may wait for the disk.
+            let settled = tokio::task::spawn_blocking(move || keep.settle()).await;
+            settled.map_err(|_ended| LedgerError::Stopped)??;
+        }
         self.ledger.append_all(records).await?;
         let acks = done.into_iter().map(|delivery| delivery.ack());
         for acked in futures::future::join_all(acks).await {
@@ -182,8 +196,17 @@ impl Auditor {
             if raw.len() > MAX_ENTRY {
                 return Err("too long".to_owned());
             }
-            Record::received(entry, raw, sequence).map_err(|_| "refused by the ledger".to_owned())
+            Ok(entry)
         });
+        let read = match read {
+            Ok(entry) => match self.received(entry, raw, sequence) {
+                Ok(record) => Ok(record),
+                Err(LedgerError::Refused(why)) => Err(why.to_owned()),
+                // It may be better later: nothing is acknowledged until then.
+                Err(error) => return Err(error.into()),
+            },
+            Err(why) => Err(why),
+        };
         match read {
             Ok(record) => Ok(record),
             Err(why) => {
@@ -193,6 +216,13 @@ impl Auditor {
                 Ok(Record::dead(raw.len() as u64, sequence))
             }
         }
+    }
+}
+
+impl Auditor {
+    fn received(&self, entry: &Entry, raw: &[u8], sequence: u64) -> Result<Record, LedgerError> {
+        let kept = self.keep.as_ref().map(|keep| keep.keep(entry, raw)).transpose()?.flatten();
+        Record::received(entry, kept.as_deref().unwrap_or(raw), sequence)
     }
 }
 

@@ -13,7 +13,12 @@ use portcullis_service::Kit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Auditor, AuditorOptions, Dead, DeadLetter, Ledger, LedgerOptions};
+use portcullis_core::SystemClock;
+use portcullis_ledger::{Ledger, LedgerOptions};
+
+use crate::checkpoints::{self, CheckpointConfig};
+use crate::personal::PersonalConfig;
+use crate::{Auditor, AuditorOptions, Dead, DeadLetter};
 
 /// How long the bus may take to store something.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -25,6 +30,10 @@ pub struct Config {
     /// The folder of the record: audit/ in it is the record itself, index/ can be rebuilt from it. One
     /// process alone may write to it.
     pub data: PathBuf,
+    /// How checkpoints of the record are signed, and where they are told.
+    pub checkpoints: CheckpointConfig,
+    /// What is personal in the record, and how long it can be read.
+    pub personal: PersonalConfig,
     /// How long work in flight may take after the signal to stop, in milliseconds.
     pub grace_ms: u64,
     /// How to reach NATS.
@@ -39,6 +48,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data: "./portcullis-data".into(),
+            checkpoints: CheckpointConfig::default(),
+            personal: PersonalConfig::default(),
             grace_ms: 10_000,
             nats: NatsConfig::default(),
             health: HealthConfig::default(),
@@ -67,8 +78,9 @@ impl CommonConfig for Config {
 /// Where the ledger cannot be opened or the bus refuses us.
 pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
     let (bus, record) = (kit.health().condition("bus"), kit.health().condition("ledger"));
-    let data = config.data.clone();
-    let opened = tokio::task::spawn_blocking(move || Ledger::open(&data, LedgerOptions::default()));
+    let signing = Some(config.checkpoints.signing(&config.data)?);
+    let (data, options) = (config.data.clone(), LedgerOptions { signing, ..<_>::default() });
+    let opened = tokio::task::spawn_blocking(move || Ledger::open(&data, options));
     let (ledger, report) =
         opened.await?.with_context(|| format!("data: {}", config.data.display()))?;
     tracing::info!(?report, "ledger open");
@@ -77,12 +89,28 @@ pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
     for name in ["gaps", "missing", "late", "dead", "duplicates"] {
         metrics::counter!(format!("portcullis_audit_{name}_total")).increment(0);
     }
+    let ledger = Arc::new(ledger);
+    let kept = config.personal.open(&config.data)?;
+    tracing::info!(audit_key = kept.public(), "ingress seals what is personal to this key");
+    let (retained, personal) = (Arc::clone(&kept), config.personal.clone());
+    let (store, ends) = (Arc::clone(&ledger), kit.shutdown().clone());
+    kit.tasks().vital("retention", async move {
+        retained.retain(&personal, &*store, &SystemClock, ends).await;
+        Ok(())
+    });
     let client = portcullis_host::nats(&config.nats, kit.name()).await?;
     bus.met();
     let journal = Arc::new(NatsJournal::new(client.clone(), PATIENCE));
     let dead = OnTheBus::new(client.clone(), PATIENCE);
     let options = AuditorOptions::default();
-    let auditor = Auditor::new(journal, Arc::new(ledger), Arc::new(dead), options);
+    for place in config.checkpoints.places(Some(client.clone()))? {
+        let told = checkpoints::publish(ledger.checkpoints(), place, kit.shutdown().clone());
+        kit.tasks().vital("checkpoints", async move {
+            told.await;
+            Ok(())
+        });
+    }
+    let auditor = Auditor::new(journal, ledger, Arc::new(dead), options).keeping(kept);
     let shutdown = kit.shutdown().clone();
     kit.tasks().vital("auditor", async move { Ok(auditor.run(shutdown).await?) });
     let (bus, ended) = (client.clone(), kit.shutdown().clone());

@@ -34,6 +34,8 @@ pub enum Command {
     Block(Person),
     /// Takes `block` back.
     Unblock(Person),
+    /// Forgets a speaker of a bot: what the record keeps sealed of that person can never be read again.
+    Erase(Person),
     /// Lists what waits for a human.
     Held(Which),
     /// Forwards a held message.
@@ -147,6 +149,7 @@ impl Gateway {
             Command::Start(order) => self.start(order).await,
             Command::Block(person) => self.block_person(person, true).await,
             Command::Unblock(person) => self.block_person(person, false).await,
+            Command::Erase(person) => self.erase(person).await,
             Command::Held(which) => self.held(which.bot.as_ref()).await.map(Done::Held),
             Command::Release(case) => self.end(case, Resolution::Release, None).await,
             Command::Reject(case) => self.end(case, Resolution::Reject, None).await,
@@ -187,6 +190,20 @@ impl Gateway {
         } else {
             self.take_back("unblock", &scope, by, reason).await
         }
+    }
+
+    /// The order is the entry: audit destroys the keys when it stores it.
+    async fn erase(&self, person: Person) -> Result<Done, Problem> {
+        let Person { bot, speaker, conversation: None, client_addr: None, by, reason, for_s: None } =
+            person
+        else {
+            return Err(Problem::invalid("only a speaker is erased, and for ever").field("speaker"));
+        };
+        let name =
+            speaker.ok_or_else(|| Problem::invalid("who is to be erased?").field("speaker"))?;
+        let bot = bot.unwrap_or_else(BotId::fallback);
+        let scope = Scope::Speaker(bot, name.as_str().to_owned());
+        self.acted("erase", &scope, by, reason, None, self.parts.clock.now()).await
     }
 
     async fn put(

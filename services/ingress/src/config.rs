@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use portcullis_config::{
     CommonConfig, HealthConfig, HttpConfig, NatsConfig, RedisConfig, Secret, TelemetryConfig,
 };
+use portcullis_personal::Envelope;
 use portcullis_state::Sealer;
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -36,6 +37,9 @@ pub struct Config {
     pub master_secret: Option<Secret>,
     /// The master secret before this one: what was sealed under it can still be opened.
     pub previous_master_secret: Option<Secret>,
+    /// Public key of audit, 64 hex digits: what is personal in the record is sealed to it. Absent: the masked
+    /// text stands in the journal as it is.
+    pub audit_key: Option<String>,
     /// API keys of bots over HTTP. Without any key the HTTP door opens on loopback addresses only.
     pub keys: Vec<BotKeys>,
     /// SHA-256 of the API keys of operators over HTTP, in hex; at most two.
@@ -83,6 +87,7 @@ impl Default for Config {
             grace_ms: 10_000,
             master_secret: None,
             previous_master_secret: None,
+            audit_key: None,
             keys: Vec::new(),
             operator_keys: Vec::new(),
             policies: None,
@@ -141,6 +146,14 @@ impl Config {
             }
             None => Ok(sealer),
         }
+    }
+
+    /// What seals the personal part of the record, where audit's key is known.
+    ///
+    /// # Errors
+    /// Where the key is none.
+    pub fn envelope(&self) -> anyhow::Result<Option<Envelope>> {
+        self.audit_key.as_deref().map(Envelope::new).transpose().context("audit_key")
     }
 
     /// The folder of the spool.

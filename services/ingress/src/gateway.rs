@@ -9,6 +9,7 @@ use portcullis_core::{
     Cause, Check, Clock, ConversationId, Decision, Direction, Effect, Finding, Interaction, Known,
     Measures, SpeakerId, StageName, Status, Verdict,
 };
+use portcullis_personal::Envelope;
 use portcullis_pipeline::{Given, Identity, Outcome, Pipeline, Vaulting, told};
 use portcullis_policy::{OnGap, Policy};
 use portcullis_state::{ConversationUpdate, Conversations, Keeper, Sealer};
@@ -63,6 +64,7 @@ pub struct Gateway {
     pub(crate) throttles: Arc<Throttles>,
     pub(crate) keeper: Option<Keeper>,
     pub(crate) text_bytes: usize,
+    pub(crate) envelope: Option<Arc<Envelope>>,
 }
 
 /// A request that was admitted.
@@ -91,7 +93,14 @@ impl Gateway {
     pub fn new(parts: Parts) -> Self {
         let once = Once::new(parts.verdicts.clone(), parts.sealer.clone());
         let throttles = Arc::default();
-        Self { parts: Arc::new(parts), once, throttles, keeper: None, text_bytes: usize::MAX }
+        Self {
+            parts: Arc::new(parts),
+            once,
+            throttles,
+            keeper: None,
+            text_bytes: usize::MAX,
+            envelope: None,
+        }
     }
 
     /// Takes at most so many bytes of text and context, whatever a policy says.

@@ -1,11 +1,14 @@
 //! What of a message goes into the record: an entry for each verdict, and summaries of floods.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::{
-    Body, BotId, Direction, Entry, Interaction, Recorded, Shape, SpeakerId, Verdict, VerdictRecord,
+    Body, BotId, Direction, Entry, Interaction, Recorded, Sealed, Shape, SpeakerId, Text, Verdict,
+    VerdictRecord,
 };
+use portcullis_personal::Envelope;
 use portcullis_pipeline::{Identity, Outcome};
 use portcullis_policy::{KeepText, OnGap, Policy};
 
@@ -13,6 +16,13 @@ use crate::control::context;
 use crate::gateway::{Gateway, block};
 
 impl Gateway {
+    /// Seals what is personal in the record: only audit reads it.
+    #[must_use]
+    pub fn sealing(mut self, envelope: Option<Envelope>) -> Self {
+        self.envelope = envelope.map(Arc::new);
+        self
+    }
+
     pub(crate) async fn record(&self, entry: &Entry, policy: &Policy) -> Result<Recorded, ()> {
         let Some(recorder) = &self.parts.recorder else { return Ok(Recorded::Nowhere) };
         let time = policy.plan(Direction::Inbound).journal;
@@ -67,16 +77,28 @@ impl Gateway {
         suffix: &str,
     ) -> Entry {
         let Interaction { bot, direction, id, .. } = interaction;
-        let keep = outcome.cleaned && policy.document().keep_text == KeepText::Masked;
+        let keep = policy.document().keep_text;
+        let raw = keep == KeepText::Raw && self.envelope.is_some();
+        let masked = outcome.cleaned && keep != KeepText::None;
+        let kept = if raw {
+            Some(interaction.text.clone())
+        } else {
+            masked.then(|| outcome.masked.clone())
+        };
         let verdict = Verdict {
             text: None,
             // What the record itself says of where it is.
             recorded: Recorded::Journal,
             ..outcome.verdict.clone()
         };
-        let text: String = interaction.places().map(|(_, text)| text.expose()).collect();
+        let whole: String = interaction.places().map(|(_, text)| text.expose()).collect();
+        let id = format!("verdict/{bot}/{}/{id}{suffix}", direction.as_str());
+        let (text, personal) = match &self.envelope {
+            None => (kept, None),
+            Some(envelope) => (None, self.seal(envelope, &id, interaction, kept, raw)),
+        };
         Entry {
-            id: format!("verdict/{bot}/{}/{id}{suffix}", direction.as_str()),
+            id,
             bot: bot.clone(),
             at: interaction.received_at,
             body: Body::Verdict(Box::new(VerdictRecord {
@@ -88,12 +110,29 @@ impl Gateway {
                 conversation: who.conversation.clone().map(String::from),
                 in_reply_to: interaction.in_reply_to.clone(),
                 bytes: interaction.total_bytes(),
-                digest: self.parts.sealer.keyed_hash(&context("text", bot), &text),
+                digest: self.parts.sealer.keyed_hash(&context("text", bot), &whole),
                 shape: Some(Shape::of(interaction.text.expose(), self.shape_key(bot))),
-                text: keep.then(|| outcome.masked.clone()),
+                text,
+                personal,
                 verdict,
             })),
         }
+    }
+
+    /// Seals what is personal in an entry. What cannot be sealed is not kept.
+    fn seal(
+        &self,
+        envelope: &Envelope,
+        id: &str,
+        interaction: &Interaction,
+        text: Option<Text>,
+        context: bool,
+    ) -> Option<Sealed> {
+        let personal = portcullis_personal::of(interaction, text, context)?;
+        let sealed = envelope.seal(id, &personal, self.parts.clock.instant());
+        sealed
+            .inspect_err(|error| tracing::error!(%error, "an entry is kept without its text"))
+            .ok()
     }
 }
 

@@ -138,7 +138,8 @@ pub async fn on_the_bus(
         clock,
     })
     .with_vault(vault)
-    .with_text_limit(text_bytes);
+    .with_text_limit(text_bytes)
+    .sealing(config.envelope()?);
     house::keep(kit, &gateway, (policies, source), (control, control_kv), recorder);
     Ok(gateway)
 }

@@ -29,7 +29,7 @@ enum Command {
     Eval(eval::Args),
     /// Put load on a gateway and print its rate and latency.
     Bench(bench::Args),
-    /// Search, export or verify the record.
+    /// Search, export, verify or prove the record.
     #[command(subcommand)]
     Audit(audit::Command),
     /// Check, print or publish policy documents.
@@ -64,6 +64,10 @@ pub(crate) struct Up {
     /// Keep limits and conversations in this Redis server instead of memory.
     #[arg(long, value_name = "URL")]
     pub(crate) redis: Option<String>,
+    /// Append each signed checkpoint of the record to this file: name one that whoever can write the data
+    /// folder cannot change.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoints: Option<PathBuf>,
     /// Do not print where it listens and what to try.
     #[arg(long)]
     pub(crate) quiet: bool,

@@ -5,9 +5,10 @@ mod commands;
 mod engine;
 mod lines;
 mod nats;
-mod out;
 mod turns;
 mod up;
+
+use portcullis_out as out;
 
 fn main() -> std::process::ExitCode {
     cli::run()

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use portcullis_audit::{Auditor, AuditorOptions, Ledger, LedgerJournal, LedgerOptions};
+use portcullis_audit::checkpoints::{self, CheckpointConfig};
+use portcullis_audit::personal::{Kept, PersonalConfig};
+use portcullis_audit::{Auditor, AuditorOptions};
 use portcullis_bus::{Kv, MemoryHeld, MemoryKv, MemoryOutbox, Recorder};
 use portcullis_bus_nats::NatsJournal;
 use portcullis_config::{CommonConfig, HealthConfig, Secret, ServerUrl, TelemetryConfig};
@@ -24,6 +26,7 @@ use portcullis_ingress::house::{self, PolicySource};
 use portcullis_ingress::policies::{Policies, Strangers};
 use portcullis_ingress::start::{self, Ports};
 use portcullis_ingress::{Gateway, Parts, Replicas};
+use portcullis_ledger::{Ledger, LedgerJournal, LedgerOptions};
 use portcullis_rate_limit::Settler;
 use portcullis_service::Kit;
 use portcullis_state::{
@@ -114,7 +117,7 @@ fn own_secret(path: &Path) -> anyhow::Result<Secret> {
     }
 }
 
-async fn start(kit: Kit, config: Config, args: &cli::Up) -> anyhow::Result<()> {
+async fn start(kit: Kit, mut config: Config, args: &cli::Up) -> anyhow::Result<()> {
     let began = SystemClock.instant();
     let keys = config.keys()?;
     let sealer = Arc::new(config.sealer()?);
@@ -137,7 +140,10 @@ async fn start(kit: Kit, config: Config, args: &cli::Up) -> anyhow::Result<()> {
         Some(redis) => Arc::new(RedisVault::new(redis)),
         None => Arc::new(MemoryVault::new(clock.clone(), options.capacity)),
     };
-    let ledger = open_ledger(&args.data).await?;
+    let ledger = open_ledger(&kit, args).await?;
+    let kept = PersonalConfig::default().open(&args.data)?;
+    // Audit is in this process: nobody else could open what is sealed to another key.
+    config.audit_key = Some(kept.public().to_owned());
     let replicas = Replicas::assumed(config.replicas);
     if let Some(redis) = redis {
         replicas.keep_counting(&kit, RedisPresence::new(redis, "ingress"));
@@ -153,7 +159,7 @@ async fn start(kit: Kit, config: Config, args: &cli::Up) -> anyhow::Result<()> {
             .context("the bus is not set up; run 'portcullis admin init --nats URL' first")?;
         let journal = Arc::new(NatsJournal::new(client.clone(), PATIENCE));
         let dead = Arc::new(portcullis_audit::start::OnTheBus::new(client.clone(), PATIENCE));
-        let auditor = Auditor::new(journal, ledger, dead, AuditorOptions::default());
+        let auditor = Auditor::new(journal, ledger, dead, AuditorOptions::default()).keeping(kept);
         let shutdown = kit.shutdown().clone();
         kit.tasks().vital("auditor", async move { Ok(auditor.run(shutdown).await?) });
         let settler = Settler::new(portcullis_host::journal(&client), limiter);
@@ -169,7 +175,7 @@ async fn start(kit: Kit, config: Config, args: &cli::Up) -> anyhow::Result<()> {
             &kit,
             &config,
             &keys,
-            Own { caller, conversations, vault, ledger, sealer, clock, replicas },
+            Own { caller, conversations, vault, ledger, kept, sealer, clock, replicas },
         )?
     };
     let address = start::open_http(&kit, &config, keys, gateway).await?;
@@ -179,12 +185,23 @@ async fn start(kit: Kit, config: Config, args: &cli::Up) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn open_ledger(data: &Path) -> anyhow::Result<Arc<Ledger>> {
-    let folder = data.to_owned();
-    let opened =
-        tokio::task::spawn_blocking(move || Ledger::open(&folder, LedgerOptions::default()));
-    let (ledger, report) = opened.await?.with_context(|| format!("--data {}", data.display()))?;
+/// Opens the record, which signs checkpoints under a key of this data folder.
+async fn open_ledger(kit: &Kit, args: &cli::Up) -> anyhow::Result<Arc<Ledger>> {
+    let checkpoints = CheckpointConfig { file: args.checkpoints.clone(), ..<_>::default() };
+    let signing = Some(checkpoints.signing(&args.data)?);
+    let folder = args.data.clone();
+    let options = LedgerOptions { signing, ..LedgerOptions::default() };
+    let opened = tokio::task::spawn_blocking(move || Ledger::open(&folder, options));
+    let (ledger, report) =
+        opened.await?.with_context(|| format!("--data {}", args.data.display()))?;
     tracing::info!(?report, "ledger open");
+    for place in checkpoints.places(None)? {
+        let told = checkpoints::publish(ledger.checkpoints(), place, kit.shutdown().clone());
+        kit.tasks().vital("checkpoints", async move {
+            told.await;
+            Ok(())
+        });
+    }
     Ok(Arc::new(ledger))
 }
 
@@ -194,6 +211,7 @@ struct Own {
     conversations: Arc<dyn Conversations>,
     vault: Arc<dyn Vault>,
     ledger: Arc<Ledger>,
+    kept: Arc<Kept>,
     sealer: Arc<Sealer>,
     clock: Arc<dyn Clock>,
     replicas: Replicas,
@@ -201,7 +219,7 @@ struct Own {
 
 /// A gateway with everything in this process: the ledger is the journal, the rest is memory.
 fn alone(kit: &Kit, config: &Config, keys: &Keys, own: Own) -> anyhow::Result<Gateway> {
-    let Own { caller, conversations, vault, ledger, sealer, clock, replicas } = own;
+    let Own { caller, conversations, vault, ledger, kept, sealer, clock, replicas } = own;
     let policies = Policies::new(Strangers::Refused).knowing(keys.bots());
     let source = match &config.policies {
         Some(folder) => {
@@ -210,7 +228,7 @@ fn alone(kit: &Kit, config: &Config, keys: &Keys, own: Own) -> anyhow::Result<Ga
         }
         None => PolicySource::BuiltIn,
     };
-    let recorder = Recorder::new(Arc::new(LedgerJournal::new(ledger)));
+    let recorder = Recorder::new(Arc::new(LedgerJournal::new(ledger).keeping(kept)));
     let spool = config.spool_folder();
     let recorder = recorder
         .with_spool(&spool, config.spool.max_bytes)
@@ -231,7 +249,8 @@ fn alone(kit: &Kit, config: &Config, keys: &Keys, own: Own) -> anyhow::Result<Ga
         clock,
     })
     .with_vault(vault)
-    .with_text_limit(config.text_bytes);
+    .with_text_limit(config.text_bytes)
+    .sealing(config.envelope()?);
     house::keep(kit, &gateway, (policies, source), (control, control_kv), recorder);
     Ok(gateway)
 }

@@ -6,9 +6,9 @@ use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::{self, stream::Stream};
 use bytes::Bytes;
 use futures::StreamExt;
-use portcullis_audit::{LedgerReader, Query, Row};
 use portcullis_bus_nats::subjects;
 use portcullis_core::{Body, Entry};
+use portcullis_ledger::{LedgerReader, Query, Row};
 
 use super::City;
 

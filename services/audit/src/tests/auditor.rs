@@ -11,7 +11,9 @@ use portcullis_core::Entry;
 use tokio_util::sync::CancellationToken;
 
 use super::{entry, eventually, open};
-use crate::{Auditor, AuditorOptions, Content, Dead, DeadLetter, Gap, Ledger, Query};
+use portcullis_ledger::{Content, Gap, Ledger, Query, Store, Verify};
+
+use crate::{Auditor, AuditorOptions, Dead, DeadLetter};
 
 /// A journal that delivers a list in its order, and again on each follow what is not acknowledged.
 #[derive(Clone, Default)]
@@ -95,7 +97,8 @@ async fn audit(
     done: impl FnMut() -> bool,
 ) {
     let dead: Arc<dyn Dead> = Arc::<Letters>::clone(letters);
-    let auditor = Auditor::new(Arc::new(script.clone()), Arc::clone(ledger), dead, OPTIONS);
+    let auditor =
+        Auditor::new(Arc::new(script.clone()), Arc::clone(ledger) as Arc<dyn Store>, dead, OPTIONS);
     let shutdown = CancellationToken::new();
     let stop = async {
         eventually(done).await;
@@ -126,7 +129,7 @@ async fn what_comes_again_after_a_crash_is_stored_once() {
     audit(&ledger, &script, &letters, || script.acked.lock().unwrap().len() == 200).await;
     assert_eq!(journal_order(&ledger), (1..=200).collect::<Vec<_>>());
     assert_eq!(ledger.last_seq(), 200);
-    ledger.check().unwrap();
+    ledger.verify(&Verify::default()).unwrap();
 }
 
 #[tokio::test]

@@ -1,10 +1,8 @@
-//! Tests of the whole ledger on real files.
+//! Tests of the auditor on real files.
 
 mod auditor;
-mod journal;
 mod killed;
-mod ledger;
-mod search;
+mod personal;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use portcullis_core::{ActionRecord, Body, BotId, Entry, ManualClock};
-
-use crate::{Fsync, Ledger, LedgerOptions, OpenReport};
+use portcullis_ledger::{Fsync, Ledger, LedgerOptions, OpenReport};
 
 pub(super) fn time(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap()
@@ -21,13 +18,9 @@ pub(super) fn time(second: i64) -> Timestamp {
 
 /// An entry with a number, one second after the one before.
 pub(super) fn entry(number: i64) -> Entry {
-    entry_of("shop", number)
-}
-
-pub(super) fn entry_of(bot: &str, number: i64) -> Entry {
     Entry {
-        id: format!("action/{bot}/{number}"),
-        bot: BotId::parse(bot).unwrap(),
+        id: format!("action/shop/{number}"),
+        bot: BotId::parse("shop").unwrap(),
         at: time(number),
         body: Body::Action(ActionRecord {
             action: "stop".into(),
@@ -39,16 +32,14 @@ pub(super) fn entry_of(bot: &str, number: i64) -> Entry {
     }
 }
 
-pub(super) fn options() -> LedgerOptions {
-    LedgerOptions {
+pub(super) fn open(root: &Path) -> (Ledger, OpenReport) {
+    let options = LedgerOptions {
         fsync: Fsync::System,
         segment_bytes: 20_000,
         clock: Arc::new(ManualClock::at(time(1_000_000))),
-    }
-}
-
-pub(super) fn open(root: &Path) -> (Ledger, OpenReport) {
-    Ledger::open(root, options()).unwrap()
+        signing: None,
+    };
+    Ledger::open(root, options).unwrap()
 }
 
 /// Waits for something that another task does; real time, bounded.

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use portcullis_audit::{Ledger, LedgerOptions, Record};
+use portcullis_ledger::{Ledger, LedgerOptions, Record, Signing};
+use portcullis_merkle::Signer;
 use portcullis_testkit::{entry, verdict_entry};
 
 use crate::run::run;
@@ -10,7 +11,13 @@ use crate::run::run;
 /// A ledger of two orders and three verdicts.
 async fn ledger() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let (ledger, _) = Ledger::open(folder.path(), LedgerOptions::default()).unwrap();
+    let keys = folder.path().join("keys");
+    std::fs::create_dir(&keys).unwrap();
+    let signer = Signer::parse(&Signer::generate("test/audit").unwrap()).unwrap();
+    std::fs::write(keys.join("checkpoint.pub"), signer.public()).unwrap();
+    let signing = Some(Signing::new(signer));
+    let options = LedgerOptions { signing, ..LedgerOptions::default() };
+    let (ledger, _) = Ledger::open(folder.path(), options).unwrap();
     let entries =
         [entry("1"), verdict_entry("m1"), verdict_entry("m2"), entry("2"), verdict_entry("m3")];
     let records = entries.iter().map(|entry| Record::new(entry).unwrap()).collect();
@@ -19,8 +26,7 @@ async fn ledger() -> tempfile::TempDir {
 }
 
 fn segment(folder: &Path) -> PathBuf {
-    let mut files = std::fs::read_dir(folder.join("audit")).unwrap();
-    files.next().unwrap().unwrap().path()
+    folder.join("audit/00000000000000000001.segment")
 }
 
 #[tokio::test]
@@ -30,7 +36,11 @@ async fn a_sound_ledger_is_consistent_and_a_tampered_one_names_the_entry() {
     let ran = run(&["audit", "verify", "--data", data]);
     assert_eq!(
         (ran.code, ran.out.trim_end()),
-        (0, "consistent, not proven against its own writer: 5 entries, 1 segments")
+        (
+            0,
+            "consistent, not proven against its own writer: 5 entries, 1 segments\n\
+             all of them are signed"
+        )
     );
     let file = segment(folder.path());
     let mut bytes = std::fs::read(&file).unwrap();
@@ -42,6 +52,52 @@ async fn a_sound_ledger_is_consistent_and_a_tampered_one_names_the_entry() {
     let name = file.file_name().unwrap().to_str().unwrap();
     assert!(ran.out.starts_with(&format!("broken: file {name}, offset ")), "{}", ran.out);
     assert!(ran.out.contains(", entry 3: "), "{}", ran.out);
+}
+
+#[tokio::test]
+async fn a_record_is_proven_by_checkpoints_from_elsewhere_and_an_entry_to_anybody() {
+    let folder = ledger().await;
+    let data = folder.path().to_str().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let path = |name: &str| elsewhere.path().join(name).to_str().unwrap().to_owned();
+    let (key, kept, proof) = (path("key"), path("checkpoints"), path("proof"));
+    std::fs::copy(folder.path().join("keys/checkpoint.pub"), &key).unwrap();
+
+    let ran = run(&["audit", "prove", "--data", data, "m2"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    std::fs::write(&proof, &ran.out).unwrap();
+    let printed: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    std::fs::write(&kept, printed["checkpoint"].as_str().unwrap()).unwrap();
+    let checked = run(&["audit", "check-proof", &proof, "--key", &key]);
+    assert_eq!(checked.code, 0, "{}", checked.err);
+    assert_eq!(checked.lines()[0]["entry"]["verdict"]["id"], "m2");
+    assert!(checked.err.contains("proven: entry 3 of the 5"), "{}", checked.err);
+    // The letters of the entry are in the proof in base64: change one.
+    let changed = ran.out.replacen("\"index\": 2", "\"index\": 3", 1);
+    std::fs::write(&proof, changed).unwrap();
+    assert_eq!(run(&["audit", "check-proof", &proof, "--key", &key]).code, 1);
+
+    let verify = ["audit", "verify", "--data", data, "--checkpoint", &kept, "--key", &key];
+    let ran = run(&verify);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.out.starts_with("proven: entries 1 to 5 are those of the checkpoint"),
+        "{}",
+        ran.out
+    );
+    // Whoever can write everything here writes another record and signs it.
+    std::fs::remove_dir_all(folder.path().join("audit")).unwrap();
+    std::fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let (ledger, _) = Ledger::open(folder.path(), LedgerOptions::default()).unwrap();
+    for number in 0..9 {
+        let entry = entry(&format!("x{number}"));
+        ledger.append(Record::new(&entry).unwrap()).await.unwrap();
+    }
+    drop(ledger);
+    assert_eq!(run(&["audit", "verify", "--data", data]).code, 0);
+    let ran = run(&verify);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("is one of 1 to 5"), "{}", ran.out);
 }
 
 #[tokio::test]
@@ -77,9 +133,12 @@ async fn rows_are_found_by_filter_in_both_orders_and_forms() {
 async fn what_is_not_there_is_2() {
     let folder = ledger().await;
     let data = folder.path().to_str().unwrap();
-    let ran = run(&["audit", "verify", "--data", data, "--checkpoint", "any"]);
+    let ran = run(&["audit", "verify", "--data", data, "--checkpoint", "/nowhere"]);
     assert_eq!(ran.code, 2);
-    assert!(ran.err.contains("does not sign checkpoints yet"), "{}", ran.err);
+    assert!(ran.err.contains("--checkpoint /nowhere"), "{}", ran.err);
+    let ran = run(&["audit", "prove", "--data", data, "unheard-of"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("no entry or message has the id unheard-of"), "{}", ran.err);
     assert_eq!(run(&["audit", "verify", "--data", "/nowhere"]).code, 2);
     assert_eq!(run(&["audit", "search", "--data", data, "--decision", "maybe"]).code, 2);
 }

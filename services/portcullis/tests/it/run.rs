@@ -66,7 +66,7 @@ pub(crate) fn run_with(args: &[&str], input: &[u8], env: &[(&str, &OsStr)]) -> R
 /// A gateway in one process, which dies with the test.
 pub(crate) struct Up {
     child: Child,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
     pub(crate) url: String,
 }
 
@@ -86,7 +86,12 @@ impl Up {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
         let url = first.split_whitespace().find(|word| word.starts_with("http://"));
         let url = url.unwrap_or_else(|| panic!("it did not say where: {first}")).to_owned();
-        Self { child, _data: data, url }
+        Self { child, data, url }
+    }
+
+    /// Its data folder.
+    pub(crate) fn data(&self) -> &str {
+        self.data.path().to_str().unwrap()
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Block(orders::Person),
     /// Take block back.
     Unblock(orders::Person),
+    /// Forget a speaker: what the record keeps of that person's words can never be read again.
+    Erase(orders::Person),
     /// List what waits for a human.
     Held(orders::Which),
     /// Forward a held message.
@@ -73,6 +75,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Mute(args) => orders::send("mute", &args.ask(), args.door()),
         Command::Block(args) => orders::send("block", &args.ask(), args.door()),
         Command::Unblock(args) => orders::send("unblock", &args.ask(), args.door()),
+        Command::Erase(args) => orders::send("erase", &args.ask(), args.door()),
         Command::Held(args) => orders::send("held", &args.ask(), args.door()),
         Command::Release(args) => orders::send("release", &args.ask(), args.door()),
         Command::Edit(args) => orders::send("edit", &args.ask(), args.door()),
