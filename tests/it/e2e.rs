@@ -10,3 +10,4 @@ mod policies;
 mod review;
 mod streams;
 mod traces;
+mod vault;

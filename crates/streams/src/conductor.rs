@@ -9,6 +9,7 @@ use portcullis_door::Problem;
 use portcullis_door::auth::Access;
 use portcullis_door::request::StreamRequest;
 use portcullis_pipeline::Identity;
+use portcullis_pipeline::placeholders::Values;
 use portcullis_policy::Policy;
 
 /// An answer that may be streamed.
@@ -49,6 +50,10 @@ pub trait Conductor: Send + Sync + 'static {
 
     /// What the stages and the policy say of a part of the answer. It is not recorded.
     async fn window(&self, opening: &Opening, part: &Interaction) -> Verdict;
+
+    /// The values that placeholders of this conversation stand for; none where the vault is away, which the
+    /// final verdict's receipt says.
+    async fn values(&self, opening: &Opening) -> Values;
 
     /// The verdict on the whole, recorded.
     ///

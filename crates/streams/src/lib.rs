@@ -2,6 +2,7 @@
 //! and HTTP. What is decided is decided by the gateway behind it, the [`Conductor`].
 
 mod conductor;
+mod given_back;
 pub mod http;
 pub mod nats;
 mod run;

@@ -67,7 +67,7 @@ async fn pieces_of(
                 session.tick();
                 // Where there is no way to tell it now, it goes with the answer to the next piece.
                 if let Some(late) = &late
-                    && let Some(released) = session.take_late()
+                    && let Some(released) = session.take_late().await
                 {
                     late(released).await;
                 }

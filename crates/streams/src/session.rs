@@ -21,6 +21,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::conductor::{Conductor, Ended, Opening};
+use crate::given_back::GivenBack;
 
 /// What a bot is told of each piece that it sent.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
@@ -50,6 +51,7 @@ pub struct Session {
     late: String,
     /// What stages found in the window that stopped the stream: in the whole it may be less plain.
     found: Vec<Finding>,
+    given_back: GivenBack,
 }
 
 fn bounds(policy: &Policy) -> Bounds {
@@ -102,10 +104,12 @@ impl Session {
         let judging = policy.clone();
         let judge = Box::new(move |hit: &Hit| act(&judging, hit));
         let stream = moderate::Stream::new(rules, values, bounds(policy), judge);
+        let enforced = policy.document().mode == Mode::Enforce;
+        let policy_restores = enforced && policy.document().placeholders.restore;
         metrics::counter!("portcullis_streams_total", "bot" => interaction.bot.to_string())
             .increment(1);
         Ok(Self {
-            enforced: policy.document().mode == Mode::Enforce,
+            enforced,
             began: conductor.now(),
             conductor,
             opening,
@@ -113,6 +117,7 @@ impl Session {
             next: 1,
             late: String::new(),
             found: Vec::new(),
+            given_back: GivenBack::new(policy_restores),
         })
     }
 
@@ -139,9 +144,19 @@ impl Session {
     }
 
     /// What was released by the clock alone and not told yet.
-    pub fn take_late(&mut self) -> Option<Released> {
-        let text = std::mem::take(&mut self.late);
+    pub async fn take_late(&mut self) -> Option<Released> {
+        let late = std::mem::take(&mut self.late);
+        let text = self.give_back(late, false).await;
         (!text.is_empty()).then(|| Released { text: text.into(), ..Released::default() })
+    }
+
+    /// What the person reads of a text that is released: with the values of placeholders that masked them.
+    async fn give_back(&mut self, text: String, end: bool) -> String {
+        if self.given_back.needs_values(&text) {
+            let values = self.conductor.values(&self.opening).await;
+            self.given_back.learn(values);
+        }
+        self.given_back.pass(text, end)
     }
 
     /// Takes the next piece. With the last one, and where the stream is stopped, the answer has the verdict and
@@ -176,7 +191,8 @@ impl Session {
             stopped = given.stream.as_ref().and_then(|stream| stream.stopped.clone());
             verdict = Some(Box::new(given));
         }
-        Ok(Released { seq, text: out.into(), stopped, verdict })
+        let text = self.give_back(out, verdict.is_some()).await.into();
+        Ok(Released { seq, text, stopped, verdict })
     }
 
     /// Ends a stream that will get no further pieces: the verdict on what came is recorded.

@@ -300,7 +300,7 @@ impl Gateway {
         let Parts { control, sealer, clock, pipeline, .. } = &*self.parts;
         let mut ordered = control.findings(interaction, sealer, clock.now());
         ordered.extend(stopped);
-        let vault = self.vault(interaction, identity, policy);
+        let vault = self.vault(&interaction.bot, identity.conversation.as_ref(), policy);
         let given = Given {
             policy,
             vault: vault.as_ref().map(|vault| vault as &dyn Vaulting),

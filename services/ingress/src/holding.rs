@@ -5,9 +5,10 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use portcullis_bus::{HeldItem, Mail, MailKind};
 use portcullis_core::{
-    Body, BotId, Decision, Direction, Entry, HeldCase, Interaction, MessageId, Resolution,
-    ResolutionRecord, Text, Verdict,
+    Body, BotId, ConversationId, Decision, Direction, Entry, HeldCase, Interaction, MessageId,
+    Resolution, ResolutionRecord, Text, Verdict,
 };
+use portcullis_pipeline::placeholders::{self, Values};
 use portcullis_pipeline::{Identity, Outcome};
 use portcullis_policy::Policy;
 use serde::Serialize;
@@ -152,9 +153,13 @@ impl Gateway {
             },
             _ => None,
         };
-        if text.is_some() {
-            self.still_allowed(&case)?;
-        }
+        let text = match text {
+            Some(text) => {
+                self.still_allowed(&case)?;
+                Some(self.given_back(&case, text).await?)
+            }
+            None => None,
+        };
         let record = ResolutionRecord {
             message: ask.id,
             direction: ask.direction,
@@ -172,6 +177,24 @@ impl Gateway {
         }
         self.announce(&ask.bot, &key, &record).await?;
         Ok(record)
+    }
+
+    /// What the person reads of an answer that is released: people who looked at it saw placeholders. Where the
+    /// vault is away these stay, as in an answer that was not held.
+    async fn given_back(&self, case: &HeldCase, text: Text) -> Result<Text, Problem> {
+        let policy = self.parts.policies.pin(&case.bot)?;
+        let restores = policy.document().placeholders.restore;
+        if case.direction == Direction::Inbound || !restores {
+            return Ok(text);
+        }
+        let conversation = case.conversation.as_deref().map(ConversationId::parse);
+        let conversation = conversation.and_then(Result::ok);
+        let values = if placeholders::any_to_restore(text.expose()) {
+            self.values_of(&case.bot, conversation.as_ref(), &policy).await
+        } else {
+            Values::new()
+        };
+        Ok(placeholders::restore(text.expose(), &values).map_or(text, Text::from))
     }
 
     /// Orders are looked at again before a release.

@@ -8,6 +8,7 @@ use portcullis_door::Problem;
 use portcullis_door::auth::Access;
 use portcullis_door::request::StreamRequest;
 use portcullis_pipeline::Given;
+use portcullis_pipeline::placeholders::Values;
 use portcullis_streams::{Conductor, Ended, Opening};
 
 use crate::gateway::{Admitted, Gateway, Throttling};
@@ -62,6 +63,11 @@ impl Conductor for Gateway {
             trace_id: None,
         };
         self.parts.pipeline.run(part, given).await.verdict
+    }
+
+    async fn values(&self, opening: &Opening) -> Values {
+        let conversation = opening.identity.conversation.as_ref();
+        self.values_of(&opening.interaction.bot, conversation, &opening.policy).await
     }
 
     async fn conclude(

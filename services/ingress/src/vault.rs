@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use portcullis_core::{BotId, Cause, ConversationId, Interaction};
+use portcullis_core::{BotId, Cause, ConversationId};
+use portcullis_pipeline::Vaulting;
 use portcullis_pipeline::placeholders::Values;
-use portcullis_pipeline::{Identity, Vaulting};
 use portcullis_policy::Policy;
 use portcullis_state::{Keeper, Vault};
 
 use crate::gateway::Gateway;
+
+/// The most time that the vault gets, of a stream or of a release.
+const PATIENCE: Duration = Duration::from_millis(25);
 
 /// The vault of one conversation. `conversation` is the keyed hash of its name, as everywhere past the door.
 pub(crate) struct ConversationVault {
@@ -30,19 +33,38 @@ impl Gateway {
         self
     }
 
-    /// The vault of a message's conversation.
+    /// The vault of a conversation.
     pub(crate) fn vault(
         &self,
-        interaction: &Interaction,
-        who: &Identity,
+        bot: &BotId,
+        conversation: Option<&ConversationId>,
         policy: &Policy,
     ) -> Option<ConversationVault> {
         Some(ConversationVault {
             keeper: self.keeper.clone(),
-            bot: interaction.bot.clone(),
-            conversation: who.conversation.clone()?,
+            bot: bot.clone(),
+            conversation: conversation?.clone(),
             ttl: Duration::from_secs(policy.document().placeholders.keep_s),
         })
+    }
+
+    /// The values of a conversation, named by its keyed hash, for a text that has placeholders. None where the
+    /// vault is away or slow, or there is no conversation: then placeholders stay as they are.
+    pub(crate) async fn values_of(
+        &self,
+        bot: &BotId,
+        conversation: Option<&ConversationId>,
+        policy: &Policy,
+    ) -> Values {
+        let Some(vault) = self.vault(bot, conversation, policy) else { return Values::new() };
+        match tokio::time::timeout(PATIENCE, vault.open()).await {
+            Ok(Ok(values)) => values,
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!(bot = %bot, "the vault is away: placeholders stay as they are");
+                metrics::counter!("portcullis_vault_away_total").increment(1);
+                Values::new()
+            }
+        }
     }
 }
 
