@@ -8,7 +8,7 @@ use async_nats::jetstream::{self, consumer::pull};
 use bytes::Bytes;
 use futures::future::join_all;
 use portcullis_bus_nats::HeaderMap;
-use portcullis_core::{Body, Decision, Entry, Verdict};
+use portcullis_core::{Body, Decision, Entry, StageName, Status, Verdict};
 use portcullis_testkit::eventually;
 use serde_json::json;
 
@@ -75,19 +75,24 @@ async fn submit_all(city: &City) {
     }
 }
 
-/// The decision of each id; panics where an id has two verdicts.
+/// The decision of each id; panics where an id has two verdicts and none of their receipts says why.
 fn one_verdict_each<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> BTreeMap<String, Decision> {
-    let mut decisions = BTreeMap::new();
-    let mut traces: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let mut firsts: BTreeMap<String, &Verdict> = BTreeMap::new();
     for verdict in verdicts {
-        let id = verdict.id.to_string();
-        let before = decisions.insert(id.clone(), verdict.decision);
-        assert!(before.is_none_or(|before| before == verdict.decision), "two verdicts for {id}");
-        // The same verdict, and not another one that decided alike.
-        let trace = traces.entry(id.clone()).or_insert_with(|| verdict.trace_id.clone());
-        assert_eq!(*trace, verdict.trace_id, "two verdicts for {id}");
+        let first = *firsts.entry(verdict.id.to_string()).or_insert(verdict);
+        assert_eq!(first.decision, verdict.decision, "two verdicts for {}", verdict.id);
+        // The same verdict, and not another one that decided alike: unless the memory of verdicts was away for
+        // its budget, as it can be on a machine that does much else, and a receipt says so.
+        let is_same = first.trace_id == verdict.trace_id;
+        assert!(is_same || without_memory(first) || without_memory(verdict), "two: {}", verdict.id);
     }
-    decisions
+    firsts.into_iter().map(|(id, verdict)| (id, verdict.decision)).collect()
+}
+
+/// Whether a receipt says that the memory of verdicts was away.
+fn without_memory(verdict: &Verdict) -> bool {
+    let line = verdict.check(&StageName::verdicts());
+    line.is_some_and(|check| check.status == Status::Gap)
 }
 
 fn verdict_of(entry: &Entry) -> &Verdict {
