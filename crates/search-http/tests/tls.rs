@@ -1,6 +1,7 @@
 //! TLS: only a server whose authority is known is spoken to.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test that unwraps fails with a place, which is what a test is for"
 )]

@@ -136,6 +136,16 @@ async fn an_engine_that_is_away_slows_nobody_and_what_it_refuses_is_dead() {
     let read: serde_json::Value = serde_json::from_str(&letter).unwrap();
     assert_eq!((read["sequence"].as_u64(), read["error"].as_str()), (Some(301), Some("not JSON")));
     let metrics = search.get("/metrics").await.unwrap().1;
+    // What alerts speak of is exposed.
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/prometheus/rules/search.yaml");
+    let rules = std::fs::read_to_string(rules).unwrap();
+    let word = |c: char| !(c.is_ascii_lowercase() || c == '_');
+    let named: Vec<&str> =
+        rules.split(word).filter(|name| name.starts_with("portcullis_search_")).collect();
+    assert_eq!(named.len(), 2);
+    for name in named {
+        assert!(metrics.contains(&format!("\n{name} ")), "{name}");
+    }
     for text in [letter, search.log(), metrics] {
         assert!(!text.contains("4111") && !text.contains(PASSWORD), "{text}");
     }
