@@ -1,11 +1,8 @@
 //! Follows the journal and brings each entry into the engine: batch by batch, each item by its own outcome.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use futures::StreamExt;
 use portcullis_bus::{Deliveries, Delivery, Journal, JournalError};
@@ -16,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::document::document;
 use crate::erasure::{Erasure, Erasures};
+use crate::feeding::{Dead, Feeding};
 use crate::lag::Lag;
 
 /// The name under which the journal is followed.
@@ -24,55 +22,6 @@ pub(crate) const READER: &str = "search";
 const INTERRUPTED: Duration = Duration::from_secs(1);
 /// Nothing came for so long: the journal has been read to its end.
 const QUIET: Duration = Duration::from_millis(500);
-
-/// Keeps entries that the engine will never take, for an operator.
-#[async_trait]
-pub trait Dead: Send + Sync + 'static {
-    /// Keeps where the entry stands and why it was not taken; durable when this returns. The same may come again.
-    async fn keep(&self, sequence: u64, raw: &[u8], why: &str) -> Result<(), JournalError>;
-}
-
-/// How the feeder works.
-#[derive(Debug, Clone)]
-pub struct Feeding {
-    /// Documents in one request, at most.
-    pub batch: usize,
-    /// Bytes in one request, at most; a longer document goes alone.
-    pub batch_bytes: usize,
-    /// How long to gather entries before a request.
-    pub gather: Duration,
-    /// The first pause after a request that was not done.
-    pub least_pause: Duration,
-    /// The longest pause. Pauses are random between a half of what they have grown to and that.
-    pub longest_pause: Duration,
-    /// The operator's own labels of each document.
-    pub labels: BTreeMap<String, String>,
-}
-
-impl Default for Feeding {
-    fn default() -> Self {
-        Self {
-            batch: 500,
-            batch_bytes: 5 << 20,
-            gather: Duration::from_millis(100),
-            least_pause: Duration::from_millis(200),
-            longest_pause: Duration::from_secs(30),
-            labels: BTreeMap::new(),
-        }
-    }
-}
-
-impl Feeding {
-    fn pauses(&self) -> impl Iterator<Item = Duration> + Send + use<> {
-        // the library adds up to as much again
-        ExponentialBuilder::default()
-            .with_min_delay(self.least_pause / 2)
-            .with_max_delay(self.longest_pause / 2)
-            .with_jitter()
-            .without_max_times()
-            .build()
-    }
-}
 
 /// Brings a journal into an engine.
 pub struct Feeder {
@@ -149,6 +98,7 @@ impl Feeder {
             self.away(&fault);
             pause(&mut pauses).await;
         }
+        self.engine.met();
     }
 
     async fn install(&self) -> Result<(), Fault> {
@@ -157,7 +107,6 @@ impl Feeder {
             tracing::info!(stream = self.schema.stream, ?done, "templates put");
         }
         self.erasures.load(&self.client, &self.schema.stream, self.clock.now()).await?;
-        self.engine.met();
         Ok(())
     }
 
@@ -191,7 +140,10 @@ impl Feeder {
         let (mut waiting, mut erasing) = (Vec::new(), Vec::new());
         for delivery in batch {
             match delivery.entry().map_err(str::to_owned) {
-                Err(why) => self.bury(delivery, &why).await?,
+                Err(why) => {
+                    self.bury(&*delivery, &why).await?;
+                    delivery.ack().await?;
+                }
                 Ok(entry) if self.erasures.cover(entry) => {
                     told("erased", 1);
                     delivery.ack().await?;
@@ -249,7 +201,7 @@ impl Feeder {
                     if let Ok([one]) = <[Carried; 1]>::try_from(request).map_err(|many| {
                         later.extend(many);
                     }) {
-                        self.bury(one.delivery, &format!("refused: {why}")).await?;
+                        self.refused(one, &why, erasing).await?;
                     } else {
                         later.extend(waiting);
                         return Ok((later, true));
@@ -318,16 +270,17 @@ impl Feeder {
                     }
                     later.push(carried);
                 }
-                Outcome::Refused(why) => {
-                    self.bury(carried.delivery, &format!("refused: {why}")).await?;
-                }
+                Outcome::Refused(why) => self.refused(carried, &why, erasing).await?,
             }
         }
         told("created", created);
         told("there", there);
         if let Some(why) = blocked {
             self.away(&Fault::Refused(why));
-        } else if busy > 0 {
+        } else {
+            self.engine.met();
+        }
+        if busy > 0 {
             tracing::warn!(documents = busy, "engine busy");
         }
         for acked in futures::future::join_all(acks).await {
@@ -341,13 +294,27 @@ impl Feeder {
         Item { id: entry.id.clone(), document: Bytes::from(document) }
     }
 
-    /// To the dead letters first, then done.
-    async fn bury(&self, delivery: Box<dyn Delivery>, why: &str) -> Result<(), JournalError> {
+    /// To the dead letters first, then done; but an order to forget somebody is carried out all the same.
+    async fn refused(
+        &self,
+        carried: Carried,
+        why: &Why,
+        erasing: &mut Vec<Carried>,
+    ) -> Result<(), JournalError> {
+        self.bury(&*carried.delivery, &format!("refused: {why}")).await?;
+        if carried.erasure.is_some() {
+            erasing.push(carried);
+            return Ok(());
+        }
+        carried.delivery.ack().await
+    }
+
+    async fn bury(&self, delivery: &dyn Delivery, why: &str) -> Result<(), JournalError> {
         let sequence = delivery.sequence();
         self.dead.keep(sequence, delivery.raw(), why).await?;
         tracing::error!(sequence, why, "entry not searchable, kept with the dead letters");
         metrics::counter!("portcullis_search_dead_total").increment(1);
-        delivery.ack().await
+        Ok(())
     }
 
     async fn erase(&self, erasure: &Erasure) {
@@ -361,6 +328,7 @@ impl Feeder {
                         "a person's documents deleted"
                     );
                     metrics::counter!("portcullis_search_erased_total").increment(documents);
+                    self.engine.met();
                     return;
                 }
                 Err(fault) => {

@@ -6,9 +6,11 @@
 pub mod document;
 mod erasure;
 mod feeder;
+mod feeding;
 mod lag;
 pub mod start;
 
 pub use erasure::{Erasure, Erasures};
-pub use feeder::{Dead, Feeder, Feeding};
+pub use feeder::Feeder;
+pub use feeding::{Dead, Feeding};
 pub use lag::Lag;

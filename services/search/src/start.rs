@@ -22,7 +22,8 @@ use serde_json::json;
 
 use crate::document;
 use crate::erasure::Erasures;
-use crate::feeder::{Dead, Feeder, Feeding, READER};
+use crate::feeder::{Feeder, READER};
+use crate::feeding::{Dead, Feeding};
 use crate::lag::Lag;
 
 /// How long the bus may take to store something.

@@ -1,7 +1,6 @@
 //! Search against a scripted server, a real OpenSearch, and a real bus.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,

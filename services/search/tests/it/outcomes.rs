@@ -118,8 +118,13 @@ async fn what_every_document_would_meet_is_no_documents_fault() {
     })
     .await;
     let paper = paper(&["a", "b"]);
-    let work = Work::begin(&paper, &server.url(), "s");
+    let feeding = Feeding { least_pause: Duration::from_secs(1), ..quick() };
+    let work = Work::with(&paper, client(&server.url()), "s", Letters::default(), feeding);
+    let engine = work.health.condition("engine");
+    eventually(PATIENCE, async || server.asked().len() == 1).await;
+    eventually(PATIENCE, async || !engine.holds()).await;
     eventually(PATIENCE, async || paper.acked().len() == 2).await;
+    assert!(engine.holds());
     assert_eq!(work.letters.kept(), []);
     assert_eq!(server.asked().len(), 3);
 }
@@ -168,12 +173,34 @@ async fn the_order_to_forget_is_acknowledged_after_the_deletion() {
     paper.write(&spoken("older", "jane", 50));
     let _work = Work::begin(&paper, &server.url(), "s");
     eventually(PATIENCE, async || paper.acked().len() == 3).await;
-    let asked: Vec<String> = server.asked().concat();
-    assert!(!asked.contains(&"older".to_owned()) || server.erased().len() == 1);
+    // What is older than the order and comes after it is let fall.
+    assert_eq!(server.asked().concat(), ["a", "forget-jane-100"]);
     let filter = &server.erased()[0]["query"]["bool"]["filter"];
     assert_eq!(filter[0]["term"]["portcullis.bot"], "shop");
     assert_eq!(filter[1]["term"]["user.hash"], "jane");
     assert!(filter[2]["range"]["@timestamp"]["lte"].is_string());
+}
+
+#[tokio::test]
+async fn an_order_to_forget_whose_document_is_refused_is_carried_out() {
+    for whole in [false, true] {
+        let server = Scripted::start(move |_, ids| match ids {
+            [one] if one.starts_with("forget") && whole => Answer::Whole(413, String::new()),
+            _ if whole && ids.len() > 1 => Answer::Whole(413, String::new()),
+            _ => Answer::Items(
+                ids.iter()
+                    .map(|id| if id.starts_with("forget") { (400, PARSING) } else { (201, "") })
+                    .collect(),
+            ),
+        })
+        .await;
+        let paper = paper(&["a"]);
+        paper.write(&forget("jane", 100));
+        let work = Work::begin(&paper, &server.url(), "s");
+        eventually(PATIENCE, async || paper.acked().len() == 2).await;
+        assert_eq!(server.erased().len(), 1);
+        assert_eq!(work.letters.kept().len(), 1);
+    }
 }
 
 #[tokio::test]
