@@ -62,10 +62,11 @@ impl Client {
         let mut done = Installed::default();
         let stream = &schema.stream;
         let name = schema.mappings_name();
-        if self.component(&name, "mappings").await?.as_ref() != Some(&schema.mappings) {
+        let alike = |found: Option<Value>| found.is_some_and(|it| holds(&it, &schema.mappings));
+        if !alike(self.component(&name, "mappings").await?) {
             let body = json!({ "template": { "mappings": schema.mappings } });
             self.put(&format!("/_component_template/{name}"), &body).await?;
-            if self.component(&name, "mappings").await?.as_ref() != Some(&schema.mappings) {
+            if !alike(self.component(&name, "mappings").await?) {
                 return Err(Fault::Away("the engine has other mappings than it took"));
             }
             done.mappings = true;
@@ -77,9 +78,10 @@ impl Client {
             done.settings = true;
         }
         let (wanted, path) = (schema.template(), format!("/_index_template/{stream}"));
-        if !self.index_template(&path).await?.is_some_and(|found| alike(&found, &wanted)) {
+        let alike = |found: Option<Value>| found.is_some_and(|it| holds(&it, &wanted));
+        if !alike(self.index_template(&path).await?) {
             self.put(&path, &wanted).await?;
-            if !self.index_template(&path).await?.is_some_and(|found| alike(&found, &wanted)) {
+            if !alike(self.index_template(&path).await?) {
                 return Err(Fault::Away("the engine has another template than it took"));
             }
             done.template = true;
@@ -137,10 +139,42 @@ impl Client {
     }
 }
 
-/// Whether a template says what is wanted; engines add fields of their own.
-fn alike(found: &Value, wanted: &Value) -> bool {
-    ["index_patterns", "composed_of", "priority"]
-        .iter()
-        .all(|field| found.get(field) == wanted.get(field))
-        && found.get("data_stream").is_some()
+/// Whether all that is wanted is found. Engines add fields of their own, and may write `false` for `"false"`.
+fn holds(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => wanted
+            .iter()
+            .all(|(field, wanted)| found.get(field).is_some_and(|found| holds(found, wanted))),
+        (Value::Array(found), Value::Array(wanted)) => {
+            found.len() == wanted.len() && found.iter().zip(wanted).all(|(f, w)| holds(f, w))
+        }
+        (Value::Object(_) | Value::Array(_), _) | (_, Value::Object(_) | Value::Array(_)) => false,
+        (found, wanted) => plain(found) == plain(wanted),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_engine_adds_is_no_difference_and_what_it_lacks_is() {
+        let wanted = json!({ "dynamic": "false", "a": { "type": "long" }, "of": ["x", "y"] });
+        let same = json!({ "dynamic": false, "a": { "type": "long", "more": 1 }, "of": ["x", "y"], "b": {} });
+        assert!(holds(&same, &wanted));
+        for other in [
+            json!({ "dynamic": "true", "a": { "type": "long" }, "of": ["x", "y"] }),
+            json!({ "dynamic": "false", "a": { "type": "keyword" }, "of": ["x", "y"] }),
+            json!({ "dynamic": "false", "a": { "type": "long" }, "of": ["x", "y", "z"] }),
+            json!({ "dynamic": "false", "of": ["x", "y"] }),
+            json!({ "dynamic": {}, "a": { "type": "long" }, "of": ["x", "y"] }),
+            Value::Null,
+        ] {
+            assert!(!holds(&other, &wanted), "{other}");
+        }
+    }
 }

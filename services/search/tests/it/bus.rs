@@ -13,6 +13,7 @@ use portcullis_testkit::{NatsOptions, NatsServer, OpenSearch, Process, eventuall
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
+use crate::engine::engine;
 use crate::support::{PATIENCE, client, spoken};
 
 const PASSWORD: &str = "password-of-a-test";
@@ -35,13 +36,17 @@ async fn as_user(server: &NatsServer, user: &str) -> Client {
 
 /// The process, with its health door.
 struct Search {
-    _process: Process,
+    process: Process,
     folder: tempfile::TempDir,
     door: String,
 }
 
 impl Search {
     fn start(bus: &NatsServer, engine: &str) -> Self {
+        Self::start_with(bus, engine, "portcullis-journal")
+    }
+
+    fn start_with(bus: &NatsServer, engine: &str, stream: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
@@ -51,10 +56,11 @@ impl Search {
             .env("PORTCULLIS__NATS__USER", "search")
             .env("PORTCULLIS__NATS__PASSWORD", PASSWORD)
             .env("PORTCULLIS__ENGINE__URL", engine)
+            .env("PORTCULLIS__STREAM", stream)
             .env("PORTCULLIS__LONGEST_PAUSE_MS", "500")
             .env("PORTCULLIS__HEALTH__LISTEN", free.to_string());
         let process = Process::start_logging(&mut command, folder.path(), &log);
-        Self { _process: process, folder, door: format!("http://{free}") }
+        Self { process, folder, door: format!("http://{free}") }
     }
 
     async fn get(&self, path: &str) -> Option<(u16, String)> {
@@ -150,4 +156,41 @@ async fn an_engine_that_is_away_slows_nobody_and_what_it_refuses_is_dead() {
         assert!(!text.contains("4111") && !text.contains(PASSWORD), "{text}");
     }
     assert!(!search.log().contains("PermissionsViolation"), "{}", search.log());
+}
+
+/// Killed at any point, it loses nothing and makes nothing twice. What it held comes again after thirty seconds.
+#[tokio::test]
+async fn killed_again_and_again_it_loses_nothing() {
+    const ENTRIES: usize = 3_000;
+    let bus = bus().await;
+    let operator = as_user(&bus, "operator").await;
+    admin::init(&operator, &admin::InitOptions::default()).await.unwrap();
+    let journal = NatsJournal::new(as_user(&bus, "ingress").await, Duration::from_secs(5));
+    let engine = engine().await;
+    let started = std::time::Instant::now();
+    for kill in 0..10 {
+        for number in 0..ENTRIES / 10 {
+            journal.append(&spoken(&format!("k{kill}-{number}"), "jane", 1)).await.unwrap();
+        }
+        let mut search = Search::start_with(&bus, &engine.url(), "killed");
+        // from before it is connected to after its first batch
+        tokio::time::sleep(Duration::from_millis(60 * kill)).await;
+        search.process.signal("KILL");
+        assert!(search.process.ended(PATIENCE).await.is_some());
+    }
+    let search = Search::start_with(&bus, &engine.url(), "killed");
+    for what in ["pending", "unacknowledged"] {
+        let left = format!("portcullis_consumer_{what}{{stream=\"JOURNAL\",consumer=\"search\"}}");
+        eventually(PATIENCE, async || search.metric(&left).await == Some(0.0)).await;
+    }
+    let client = client(&engine.url());
+    let question = json!({ "size": 0, "track_total_hits": true });
+    eventually(PATIENCE, async || {
+        client.refresh("killed").await.unwrap();
+        let found = client.search("killed", &question).await.unwrap();
+        found["hits"]["total"]["value"].as_u64() == Some(ENTRIES as u64)
+    })
+    .await;
+    println!("all there after {:?}", started.elapsed());
+    assert_eq!(search.metric("portcullis_search_dead_total").await, Some(0.0));
 }
