@@ -8,8 +8,8 @@ MAKEFLAGS += --no-print-directory
 
 # Evaluated at the head of a recipe: gets the servers (quiet when cached) and names them to it.
 TOOLS = env=$$(tests/tools/setup.sh) && eval "$$env"
-# … and the clients of other languages, which the tests run.
-CLIENTS = env=$$(tests/tools/setup.sh python-libraries node-libraries) && eval "$$env"
+# … and the clients of other languages, and the search engine, which the tests run.
+CLIENTS = env=$$(tests/tools/setup.sh python-libraries node-libraries opensearch) && eval "$$env"
 CHART_TOOLS = env=$$(tests/tools/setup.sh helm kubeconform helm-docs promtool kubernetes-schemas python-libraries) && \
   eval "$$env" && export PYTHONPATH=$$PORTCULLIS_PYTHON_LIBRARIES PYTHONDONTWRITEBYTECODE=1
 DENY = env=$$(tests/tools/setup.sh cargo-deny) && eval "$$env" && "$$PORTCULLIS_CARGO_DENY" --all-features

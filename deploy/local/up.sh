@@ -10,6 +10,7 @@
 #   PORTCULLIS_UP_HEALTH_PORT  health and metrics: one port a service, from   (9101)
 #   PORTCULLIS_UP_SYNC         JetStream's sync_interval: always, or "2m"     (always)
 #   PORTCULLIS_UP_WAIT_S       how long a start may take before it is given up, in seconds (30)
+#   PORTCULLIS_UP_SEARCH       address of an Elasticsearch or OpenSearch      (unset: search does not run)
 #   PORTCULLIS_UP_BIN          programs to run instead of building them       (unset: cargo build --release)
 set -euo pipefail
 shopt -s inherit_errexit
@@ -31,7 +32,7 @@ export TOKIO_WORKER_THREADS=${TOKIO_WORKER_THREADS:-1}
 services=()
 for folder in services/*/; do
   name=$(basename "$folder")
-  [[ $name == portcullis ]] || services+=("$name")
+  [[ $name == portcullis || ($name == search && -z ${PORTCULLIS_UP_SEARCH:-}) ]] || services+=("$name")
 done
 
 names=() pids=() # what runs, in the order of its start
@@ -208,6 +209,7 @@ settings_of() {
       ;;
     anomaly) printf '%s\n' "PORTCULLIS__SNAPSHOT=$data/anomaly.snapshot" ;;
     audit) printf '%s\n' "PORTCULLIS__DATA=$data/audit" ;;
+    search) printf '%s\n' "PORTCULLIS__ENGINE__URL=$PORTCULLIS_UP_SEARCH" ;;
   esac
 }
 

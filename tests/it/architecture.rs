@@ -50,6 +50,8 @@ const RUNTIMES: [&str; 8] = [
 ///   record.
 /// - `crates/personal`: what is personal in the record. Ingress seals it, audit keeps it, the program for people reads it.
 /// - `crates/report`: the regular audit, so that the program for people stays small.
+/// - `crates/search-http`: Elasticsearch and OpenSearch over HTTP, so that the service that fills them holds no protocol.
+/// - `services/search`: a process beside audit, so that a search engine that is away never slows the ledger.
 /// - `crates/measure`: load and labelled evaluation, so that the program for people stays small.
 const DESIGNED: &[&str] = &[
     "crates/bus",
@@ -75,6 +77,7 @@ const DESIGNED: &[&str] = &[
     "crates/policy",
     "crates/record-cli",
     "crates/report",
+    "crates/search-http",
     "crates/service",
     "crates/state",
     "crates/state-redis",
@@ -90,6 +93,7 @@ const DESIGNED: &[&str] = &[
     "services/portcullis",
     "services/rate-limit",
     "services/sanitizer",
+    "services/search",
     "services/sentiment",
     "tests",
 ];

@@ -32,6 +32,7 @@ fn each_process_has_its_sample() {
     holds::<portcullis_ingress::config::Config>("ingress");
     holds::<portcullis_audit::start::Config>("audit");
     holds::<portcullis_anomaly::start::Config>("anomaly");
+    holds::<portcullis_search::start::Config>("search");
     holds::<StageConfig<Counters>>("rate-limit");
     holds::<StageConfig<portcullis_injection_classifier::ModelConfig>>("injection-classifier");
     for stage in ["sanitizer", "sentiment", "moderation"] {

@@ -329,6 +329,43 @@ redis_tls_server() {
   echo "$folder/redis-server"
 }
 
+# OpenSearch as libraries from Maven Central, and the launcher that starts one node: a folder with lib/ and classes/. Maven
+# compares each file with the repository's sum (-C); after that every jar is compared with the pinned SHA-256, so that what
+# a newer dependency would bring is refused. The sums anew: copy the jars as below, then `sha256sum *.jar`.
+opensearch() {
+  local sources folder part version
+  sources=$(cd "$(dirname "${BASH_SOURCE[0]}")/../opensearch" && pwd)
+  version=$(cat "$sources/pom.xml" "$sources/jars.sha256" "$sources/src/main/java/Launcher.java" | cksum)
+  folder=$cache/opensearch-2.19.1.0-${version%% *}
+  if [[ ! -d $folder ]]; then
+    local hint='install a JDK, 17 or newer, and Maven (Debian, Ubuntu: apt-get install openjdk-17-jdk-headless maven; macOS: brew install openjdk maven), or set PORTCULLIS_OPENSEARCH to a folder that this made elsewhere'
+    java -version >/dev/null 2>&1 || fail "java was not found; the tests of the search service run a real OpenSearch" "$hint"
+    javac -version >/dev/null 2>&1 || fail "javac was not found; the tests of the search service need a JDK" "$hint"
+    command -v mvn >/dev/null || fail "mvn was not found; OpenSearch for the tests comes from Maven Central" "$hint"
+    note "getting OpenSearch 2.19.1 (95 jars, 53 MB)"
+    part=$(mktemp -d "$cache/.part.XXXXXX")
+    mkdir -p "$part/files/classes"
+    cp -R "$sources/." "$part/"
+    (cd "$part" && mvn -q -B -C dependency:copy-dependencies -DoutputDirectory="$part/files/lib" >&2) || {
+      rm -rf "$part"
+      fail "OpenSearch's jars could not be had from Maven Central"
+    }
+    # exactly these files: none is missing, changed or beside them
+    (cd "$part/files/lib" && sha256sum --quiet --check "$sources/jars.sha256" >&2 &&
+      [[ $(find . -type f | wc -l) -eq $(wc -l <"$sources/jars.sha256") ]]) || {
+      rm -rf "$part"
+      fail "OpenSearch's jars are not those of tests/opensearch/jars.sha256: nothing of them is used"
+    }
+    javac --release 17 -cp "$part/files/lib/*" -d "$part/files/classes" "$sources/src/main/java/Launcher.java" >&2 || {
+      rm -rf "$part"
+      fail "the launcher of OpenSearch did not compile"
+    }
+    publish "$part/files" "$folder"
+    rm -rf "$part"
+  fi
+  echo "$folder"
+}
+
 cargo_deny() {
   local folder=$cache/cargo-deny-$CARGO_DENY_VERSION part
   if [[ ! -x $folder/bin/cargo-deny ]]; then
@@ -365,7 +402,7 @@ if (($# == 0)); then
   tls=$(provide PORTCULLIS_REDIS_TLS_SERVER redis_tls_server) && printf '%s\n' "$tls" ||
     note "without it the test of TLS to Redis fails"
 fi
-readonly TOOLS='nats-server redis-server redis-tls-server cargo-deny helm kubeconform helm-docs promtool jaeger kubernetes-schemas python-libraries node-libraries'
+readonly TOOLS='nats-server redis-server redis-tls-server cargo-deny helm kubeconform helm-docs promtool jaeger kubernetes-schemas python-libraries node-libraries opensearch'
 for tool in "$@"; do
   [[ " $TOOLS " == *" $tool "* ]] || fail "unknown tool $tool" "known: $TOOLS"
   function=${tool//-/_}

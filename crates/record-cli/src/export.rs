@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use portcullis_core::{Body, Entry};
-use portcullis_ledger::{Content, Row};
+use portcullis_ledger::Row;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::cells::{COLUMNS, cells};
+use super::parquet::Table;
 use super::{Data, Filter, create_private, value};
 use portcullis_out::{self as out, Out};
 
@@ -24,8 +25,8 @@ pub struct Export {
     /// Write into this file instead of standard output, and its hash beside it, with the ending .manifest.json.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// JSON lines hold all of each entry; a table (CSV) has a line a row, without findings' places and without
-    /// receipts.
+    /// JSON lines hold all of each entry; a table (CSV, Parquet) has a row for each, without findings' places and
+    /// without receipts. Parquet needs --out.
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     format: Format,
 }
@@ -37,6 +38,56 @@ enum Format {
     Jsonl,
     /// Comma-separated values, with a head line.
     Csv,
+    /// Apache Parquet, with the columns of CSV in types of their own.
+    Parquet,
+}
+
+impl Format {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+/// Writes rows in one of the forms.
+enum Rows {
+    Lines(Hashed, Format),
+    Table(Box<Table<Hashed>>),
+}
+
+impl Rows {
+    fn begin(mut to: Hashed, format: Format) -> anyhow::Result<Self> {
+        Ok(match format {
+            Format::Parquet => Self::Table(Box::new(Table::begin(to)?)),
+            Format::Csv => {
+                writeln!(to, "{}", head())?;
+                Self::Lines(to, format)
+            }
+            Format::Jsonl => Self::Lines(to, format),
+        })
+    }
+
+    fn put(&mut self, row: &Row) -> anyhow::Result<()> {
+        match self {
+            Self::Table(table) => table.put(row)?,
+            Self::Lines(to, Format::Csv) => writeln!(to, "{}", line(row))?,
+            Self::Lines(to, _) => writeln!(to, "{}", serde_json::to_string(&value(row)?)?)?,
+        }
+        Ok(())
+    }
+
+    fn end(self) -> anyhow::Result<Hashed> {
+        let mut to = match self {
+            Self::Table(table) => table.end()?,
+            Self::Lines(to, _) => to,
+        };
+        to.flush()?;
+        to.to.get_ref().sync_all()?;
+        Ok(to)
+    }
 }
 
 /// Writes bytes on, and hashes them.
@@ -65,15 +116,16 @@ pub(super) fn export(args: Export) -> anyhow::Result<ExitCode> {
     let last = reader.last_seq();
     let rows = reader.search(args.filter.query(false));
     let Some(path) = args.out else {
+        anyhow::ensure!(args.format != Format::Parquet, "parquet is written into a file: --out");
         let mut out = Out::new();
         if args.format == Format::Csv {
-            out.line(&HEAD.join(","))?;
+            out.line(&head())?;
         }
         for row in rows {
             let row = row?;
             match args.format {
-                Format::Jsonl => out.json(&value(&row)?)?,
                 Format::Csv => out.line(&line(&row))?,
+                Format::Jsonl | Format::Parquet => out.json(&value(&row)?)?,
             }
         }
         out.flush()?;
@@ -81,29 +133,22 @@ pub(super) fn export(args: Export) -> anyhow::Result<ExitCode> {
     };
     let name = path.display().to_string();
     let file = create_private(&path).with_context(|| name.clone())?;
-    let mut to = Hashed { to: BufWriter::new(file), hash: Sha256::new(), bytes: 0 };
+    let to = Hashed { to: BufWriter::new(file), hash: Sha256::new(), bytes: 0 };
+    let mut to = Rows::begin(to, args.format).with_context(|| name.clone())?;
     let mut count = 0_u64;
     let mut ends = (None, None);
-    if args.format == Format::Csv {
-        writeln!(to, "{}", HEAD.join(",")).with_context(|| name.clone())?;
-    }
     for row in rows {
         let row = row?;
-        match args.format {
-            Format::Jsonl => writeln!(to, "{}", serde_json::to_string(&value(&row)?)?),
-            Format::Csv => writeln!(to, "{}", line(&row)),
-        }
-        .with_context(|| name.clone())?;
+        to.put(&row).with_context(|| name.clone())?;
         ends = (ends.0.or(Some(row.seq)), Some(row.seq));
         count += 1;
     }
-    to.flush().with_context(|| name.clone())?;
-    to.to.get_ref().sync_all().with_context(|| name.clone())?;
+    let to = to.end().with_context(|| name.clone())?;
     let checkpoint = reader.checkpoints()?.pop();
     let manifest = json!({
         "format": "portcullis-export/1",
         "file": path.file_name().map(|name| name.to_string_lossy()),
-        "form": match args.format { Format::Jsonl => "jsonl", Format::Csv => "csv" },
+        "form": args.format.word(),
         "bytes": to.bytes,
         "sha256": to.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
         "rows": count,
@@ -127,94 +172,13 @@ fn manifest_of(path: &Path) -> PathBuf {
     name.into()
 }
 
-const HEAD: [&str; 16] = [
-    "seq",
-    "at",
-    "stored_at",
-    "kind",
-    "bot",
-    "direction",
-    "id",
-    "decision",
-    "shadow_decision",
-    "reasons",
-    "findings",
-    "score",
-    "speaker",
-    "bytes",
-    "took_us",
-    "text",
-];
-
 /// A row of the table (RFC 4180). A cell that a spreadsheet would take for a formula begins with an apostrophe.
 fn line(row: &Row) -> String {
-    let mut cells: [String; 16] = Default::default();
-    let [seq, at, stored_at, kind, rest @ ..] = &mut cells;
-    *seq = row.seq.to_string();
-    *stored_at = row.stored_at.to_string();
-    *kind = row.content.kind().to_owned();
-    match &row.content {
-        Content::Entry(entry) => {
-            *at = entry.at.to_string();
-            fill(rest, row, entry);
-        }
-        Content::Gap(_) | Content::Dead(_) => *at = row.stored_at.to_string(),
-    }
-    cells.iter().map(|text| cell(text)).collect::<Vec<_>>().join(",")
+    cells(row).map(|value| cell(&value.to_string())).join(",")
 }
 
-fn fill(cells: &mut [String; 12], row: &Row, entry: &Entry) {
-    let [
-        bot,
-        direction,
-        id,
-        decision,
-        shadow,
-        reasons,
-        findings,
-        score,
-        speaker,
-        bytes,
-        took,
-        text,
-    ] = cells;
-    *bot = entry.bot.to_string();
-    *id = entry.id.clone();
-    match &entry.body {
-        Body::Verdict(record) => {
-            let verdict = &record.verdict;
-            *direction = record.direction.as_str().into();
-            *id = verdict.id.to_string();
-            *decision = verdict.decision.as_str().into();
-            *shadow = verdict.shadow_decision.map_or("", |shadow| shadow.as_str()).into();
-            *reasons = verdict.reasons.join(" ");
-            let kinds: Vec<&str> = verdict.findings.iter().map(|found| &*found.kind).collect();
-            *findings = kinds.join(" ");
-            let scores = verdict.receipt.iter().filter_map(|check| check.measures.score);
-            *score = scores.reduce(f64::max).map(|score| score.to_string()).unwrap_or_default();
-            *speaker = record.speaker.clone().unwrap_or_default();
-            *bytes = record.bytes.to_string();
-            *took = verdict.took_us.to_string();
-            let kept = row.personal.as_ref().and_then(|personal| personal.text.as_ref());
-            let kept = kept.or(record.text.as_ref());
-            *text = kept.map(|text| text.expose().to_owned()).unwrap_or_default();
-        }
-        Body::Resolution(record) => {
-            *direction = record.direction.as_str().into();
-            *id = record.message.to_string();
-            *decision = record.resolution.as_str().into();
-            *reasons = record.reason.clone().unwrap_or_default();
-        }
-        Body::Action(record) => {
-            *decision = record.action.clone();
-            *reasons = record.reason.clone().unwrap_or_default();
-        }
-        Body::Summary(record) => {
-            *decision = record.of.clone();
-            *speaker = record.speaker.clone().unwrap_or_default();
-        }
-        Body::Unknown => {}
-    }
+fn head() -> String {
+    COLUMNS.map(|(name, _)| name).join(",")
 }
 
 fn cell(text: &str) -> String {

@@ -1,7 +1,9 @@
 //! `portcullis audit`: searches, exports, verifies and proves the record.
 
+mod cells;
 mod evidence;
 mod export;
+mod parquet;
 mod report;
 
 use std::fs::File;
@@ -23,7 +25,7 @@ use portcullis_out::{Out, harmless};
 pub enum Command {
     /// Find entries: the newest first, as a table or a JSON row a line.
     Search(Search),
-    /// Print entries as JSON lines or as a table, the oldest first.
+    /// Print entries as JSON lines or as a table (CSV, Parquet), the oldest first.
     Export(export::Export),
     /// Write the report of a period: volumes, decisions, findings, overrides, gaps, latencies, and messages for a
     /// person to read.

@@ -128,6 +128,11 @@ impl Condition {
     pub fn lost(&self) {
         self.health.set(self.name, false);
     }
+
+    /// Whether it holds now.
+    pub fn holds(&self) -> bool {
+        self.health.lock().conditions.iter().any(|entry| entry.name == self.name && entry.holds)
+    }
 }
 
 #[cfg(test)]
@@ -143,7 +148,9 @@ mod tests {
         assert!(!health.is_ready(), "the start has not returned");
         health.started();
         assert!(health.is_ready());
+        assert!(bus.holds());
         bus.lost();
+        assert!(!bus.holds());
         assert!(health.is_ready());
         let shown = serde_json::to_value(health.readiness()).unwrap();
         assert_eq!(shown["conditions"][0]["met"], true);

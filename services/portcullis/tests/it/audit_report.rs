@@ -136,4 +136,19 @@ fn an_export_comes_with_the_hash_of_what_was_written() {
     assert_eq!(manifest["sha256"], hash);
     assert_eq!((&manifest["rows"], &manifest["last_seq"]), (&json!(3), &json!(3)));
     assert_eq!(manifest["bytes"], written.len());
+
+    // Parquet has the same rows; what is in them is read back where it is written (crates/record-cli).
+    let file = folder.path().join("rows.parquet");
+    let out = file.to_str().unwrap();
+    let ran = run(&["audit", "export", "--data", up.data(), "--format", "parquet", "--out", out]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let written = std::fs::read(&file).unwrap();
+    assert!(written.starts_with(b"PAR1") && written.ends_with(b"PAR1"));
+    let manifest = std::fs::read(format!("{out}.manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let hash: String = Sha256::digest(&written).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!((&manifest["sha256"], &manifest["form"]), (&json!(hash), &json!("parquet")));
+    assert_eq!(manifest["rows"], 3);
+    let ran = run(&["audit", "export", "--data", up.data(), "--format", "parquet"]);
+    assert_ne!(ran.code, 0, "a terminal is no place for it");
 }
