@@ -104,11 +104,27 @@ RECORD = [
     ]),
 ]
 
+ANOMALY = [
+    ("What is unlike the past", [
+        ("Alerts in force", "none", [("max (portcullis_anomaly_alerts)", "alerts")], "what is unusual now"),
+        ("Told in the range", "none", [("sum by (severity, state) (increase(portcullis_anomaly_alerts_total[$__range]))", "{{severity}} {{state}}")], ""),
+        ("Orders given", "none", [("sum by (action) (increase(portcullis_anomaly_orders_total[$__range]))", "{{action}}")], "by the watch itself, where config.acting says so"),
+        ("Reached", "none", [("sum by (outlet) (increase(portcullis_anomaly_told_total[$__range]))", "{{outlet}}"), ("sum by (outlet) (increase(portcullis_anomaly_untold_total[$__range]))", "{{outlet}}: lost")], "the bus, Alertmanager, a webhook"),
+    ]),
+    ("The watch itself", [
+        ("Entries a second", "reqps", [(f"sum (rate(portcullis_anomaly_entries_total{RATE}))", "entries"), (f"sum (rate(portcullis_anomaly_unreadable_total{RATE}))", "unreadable")], ""),
+        ("Behind the journal", "none", [("max (portcullis_consumer_pending{consumer=\"anomaly\"})", "not delivered"), ("max (portcullis_consumer_unacknowledged{consumer=\"anomaly\"})", "in work")], ""),
+        ("Speakers remembered", "none", [("max (portcullis_anomaly_speakers)", "speakers")], ""),
+        ("CPU and memory", "short", [(f"rate(process_cpu_seconds_total{{job=\"anomaly\"}}{RATE})", "cores"), ("process_resident_memory_bytes{job=\"anomaly\"} / 1073741824", "GiB")], ""),
+    ]),
+]
+
 BOARDS = {
     "overview": ("Portcullis: overview", OVERVIEW, None),
     "stage": ("Portcullis: a stage", STAGE, ("stage", "label_values(portcullis_stage_requests_total, job)")),
     "bot": ("Portcullis: a bot", BOT, ("bot", "label_values(portcullis_verdicts_total, bot)")),
     "record": ("Portcullis: the record", RECORD, None),
+    "anomaly": ("Portcullis: the watch", ANOMALY, None),
 }
 SOURCE = {"type": "prometheus", "uid": "${source}"}
 

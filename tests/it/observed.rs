@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use portcullis_testkit::eventually;
 use serde_json::{Value, json};
 
-use crate::support::{City, CityOptions, PATIENCE, STAGES, run};
+use crate::support::{City, CityOptions, PATIENCE, SERVICES, run};
 use crate::workspace::{self, read, root};
 
 /// What Prometheus itself makes.
@@ -90,7 +90,7 @@ fn every_metric_of_a_panel_or_an_alert_is_exposed() {
         let mut missing: Vec<String> = Vec::new();
         eventually(PATIENCE, async || {
             let mut found = BTreeSet::new();
-            for service in STAGES.iter().chain(&["ingress", "audit"]) {
+            for service in SERVICES {
                 exposed(&city.metrics(&format!("{service}-0")).await, &mut found);
             }
             missing = needed.iter().filter(|name| !found.contains(*name)).cloned().collect();
@@ -130,7 +130,7 @@ fn no_metric_has_a_person_or_a_conversation_in_a_label() {
             });
             city.http().check(message).await;
         }
-        for service in STAGES.iter().chain(&["ingress", "audit"]) {
+        for service in SERVICES {
             let metrics = city.metrics(&format!("{service}-0")).await;
             for word in ["speaker-1", "conversation-1", "192.0.2."] {
                 assert!(!metrics.contains(word), "{service}: {word}");

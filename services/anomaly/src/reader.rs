@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use portcullis_bus::{Delivery, Journal, JournalError};
-use portcullis_core::Clock;
+use portcullis_core::{Action, Clock};
 use tokio_util::sync::CancellationToken;
 
 use crate::acting::Actor;
-use crate::alert::Alert;
+use crate::alert::{Alert, State, Urgency};
 use crate::fact::Fact;
 use crate::outlet::Queue;
 use crate::snapshot;
 use crate::watch::Watch;
 
 /// The name under which the record is followed.
-const READER: &str = "anomaly";
+pub(crate) const READER: &str = "anomaly";
 /// How often time passes where nothing happens.
 const TICK: Duration = Duration::from_secs(1);
 /// How long to wait after a failure.
@@ -43,6 +43,7 @@ impl Reader {
     /// Works until `shutdown`, and then writes a last snapshot. An entry is acknowledged when the watch has it: a
     /// crash costs what was learnt since the last snapshot, and no alert that was told.
     pub async fn run(mut self, shutdown: CancellationToken) {
+        introduce();
         loop {
             let ended = tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -129,8 +130,30 @@ impl Reader {
         let written = tokio::task::spawn_blocking(move || snapshot::write(&path, &bytes?)).await;
         match written {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "what was learnt is not saved"),
-            Err(_) => tracing::error!("what was learnt is not saved"),
+            Ok(Err(error)) => unsaved(&error),
+            Err(error) => unsaved(&error),
         }
+    }
+}
+
+fn unsaved(error: &dyn std::fmt::Display) {
+    metrics::counter!("portcullis_anomaly_unsaved_total").increment(1);
+    tracing::error!(%error, "what was learnt is not saved");
+}
+
+/// Counters that are there before they count, so that the first time is a rise.
+fn introduce() {
+    for name in ["entries", "unreadable", "unsaved"] {
+        metrics::counter!(format!("portcullis_anomaly_{name}_total")).increment(0);
+    }
+    for severity in [Urgency::Info, Urgency::Warning, Urgency::Critical] {
+        for state in [State::Firing, State::Resolved] {
+            let labels = [("severity", severity.as_str()), ("state", state.as_str())];
+            metrics::counter!("portcullis_anomaly_alerts_total", &labels).increment(0);
+        }
+    }
+    for action in [Action::Limit, Action::Hold, Action::Block] {
+        metrics::counter!("portcullis_anomaly_orders_total", "action" => action.as_str())
+            .increment(0);
     }
 }
