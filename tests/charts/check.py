@@ -178,8 +178,9 @@ def check_refusals(charts):
             fail(f"refused/{file.name}: it was refused without saying {words!r}: {done.stderr}")
 
 
-def check_reader(charts):
-    """A service that does not exist yet, by an entry alone: a reader of the journal that scales by its lag."""
+def some_reader(charts):
+    """A service that does not exist yet, by an entry alone: a reader of the journal that scales by its lag. What helm says
+    of it, and its values."""
     sys.path.insert(0, str(ROOT / "k8s" / "charts"))
     import generate
 
@@ -192,9 +193,16 @@ def check_reader(charts):
     values = chart / "lag.yaml"
     values.write_text("keda: { enabled: true, lag: 500 }\nmonitoring: { enabled: true }\n", encoding="utf-8")
     packed = run(HELM, "dependency", "update", "--skip-refresh", str(chart))
+    if packed.returncode:
+        fail(f"some-reader: {packed.stderr}")
+    return values
+
+
+def check_reader(charts):
+    values = some_reader(charts)
     done = render(charts, "some-reader", [values], VERSIONS[0])
-    if packed.returncode or done.returncode:
-        fail(f"some-reader: {packed.stderr}{done.stderr}")
+    if done.returncode:
+        fail(f"some-reader: {done.stderr}")
         return
     validate("some-reader", done.stdout)
     documents = read(done.stdout)
