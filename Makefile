@@ -60,6 +60,10 @@ charts-baseline: ## at a release: keep what the next one's upgrade may not chang
 apiserver: ## a real kube-apiserver takes every object of the charts (built once, which takes many minutes)
 	@$(CHART_TOOLS) && env=$$(tests/tools/setup.sh etcd kube-apiserver) && eval "$$env" && python3 tests/charts/apiserver.py
 
+.PHONY: images
+images: ## every image by buildah, started from its own root; as root: make images [ONLY="rate-limit audit"]
+	@$(TOOLS) && env=$$(tests/tools/setup.sh cargo-cyclonedx) && eval "$$env" && tests/images/check.sh $(ONLY)
+
 .PHONY: test
 test: lint charts alerts ## lint, the charts, the alerts, then every test but the slow ones
 	@$(TOOLS) && $(CLIENTS) && set -x && cargo build --workspace --bins --locked && cargo test --workspace --locked --no-fail-fast

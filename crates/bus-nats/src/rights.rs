@@ -195,10 +195,8 @@ fn anomaly() -> Rights {
 
 /// What the watch over the record tells and orders, the latter under its own name.
 fn watching_over(rights: Rights) -> Rights {
-    rights.publishes([
-        "portcullis.v1.alert.*".to_owned(),
-        format!("$KV.{CONTROL_BUCKET}.anomaly.>"),
-    ])
+    rights
+        .publishes(["portcullis.v1.alert.*".to_owned(), format!("$KV.{CONTROL_BUCKET}.anomaly.>")])
 }
 
 fn console() -> Rights {

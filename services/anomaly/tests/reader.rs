@@ -81,6 +81,23 @@ async fn an_order_stands_in_the_bucket_and_in_the_record_and_goes_when_it_is_ove
 }
 
 #[tokio::test]
+async fn what_is_long_over_orders_nothing() {
+    let (kv, journal) = (MemoryKv::new(1), MemoryJournal::new());
+    let mut actor = actor(Action::Limit, &kv, &journal);
+    let seen = alert().at;
+    for (later, ordered) in [(61, false), (59, true)] {
+        let mut alert = alert();
+        let now = Timestamp::from_second(seen.as_second() + later).unwrap();
+        actor.act(&mut alert, now).await;
+        assert_eq!(alert.acted.is_some(), ordered, "{later} s after it was seen");
+        if let Some(acted) = alert.acted {
+            assert_eq!(acted.expires_at.as_second(), seen.as_second() + 60);
+        }
+        assert_eq!(kv.get("anomaly.speaker.5e").await.unwrap().is_some(), ordered);
+    }
+}
+
+#[tokio::test]
 async fn without_settings_nothing_is_ordered_and_a_resolution_orders_nothing() {
     let (kv, journal) = (MemoryKv::new(1), MemoryJournal::new());
     let mut idle = Actor::new(Acting::default(), Arc::new(kv.clone()), Arc::new(journal.clone()));

@@ -8,7 +8,7 @@ use portcullis_core::{Action, Body, Decision, Entry, Order, StageName, Verdict};
 use portcullis_testkit::eventually;
 use serde_json::{Value, json};
 
-use crate::support::{City, CityOptions, PATIENCE, PATIENT, metric, run};
+use crate::support::{City, CityOptions, PATIENCE, metric, run};
 
 /// More than the watch takes for usual of one speaker, 30 a minute, and far less than the limit.
 const FLOOD: usize = 80;
@@ -17,10 +17,25 @@ fn message(user: &str) -> Value {
     json!({"bot": "shop", "text": "Hello, where is my order?", "user": user})
 }
 
-/// Roomy by itself, so that only an order makes it narrow.
-fn roomy() -> String {
-    let rule = "{ name = 'person', key = 'speaker', rate = 1000, per = 'day', burst = 1000 }";
-    PATIENT.replace("rules = []", &format!("rules = [{rule}]"))
+/// Roomy by itself, so that only an order makes it narrow, and without the judges: they are slow in unoptimised
+/// programs, and say nothing here.
+const POLICY: &str = "
+[limits]
+total_ms = 30000
+journal_ms = 10000
+[inbound]
+gate = ['rate-limit']
+clean = ['sanitizer']
+judge = []
+[stages.rate-limit]
+timeout_ms = 5000
+settings = { rules = [{ name = 'person', key = 'speaker', rate = 1000, per = 'day', burst = 1000 }] }
+[stages.sanitizer]
+timeout_ms = 10000
+";
+
+fn options() -> CityOptions {
+    CityOptions::only(&["ingress", "rate-limit", "sanitizer", "anomaly"]).policy("shop", POLICY)
 }
 
 fn remaining(verdict: &Verdict) -> u64 {
@@ -51,10 +66,8 @@ fn a_flood_of_one_speaker_is_told_and_slowed_down() {
         let config = folder.path().join("anomaly.toml");
         let acting = "[acting.speaker.volume]\naction = 'limit'\nfactor = 0.01\nfor_s = 600\n";
         std::fs::write(&config, acting).unwrap();
-        let options = CityOptions::only(&["ingress", "rate-limit", "sanitizer", "anomaly"])
-            .policy("shop", &quick(&roomy()))
-            .env("anomaly", "PORTCULLIS_CONFIG", config.display().to_string());
-        let mut city = City::start(options).await;
+        let config = config.display().to_string();
+        let mut city = City::start(options().env("anomaly", "PORTCULLIS_CONFIG", config)).await;
         flood(&city, "jane").await;
         eventually(PATIENCE, async || !alerts(&city).await.is_empty()).await;
 
@@ -114,9 +127,7 @@ fn a_flood_of_one_speaker_is_told_and_slowed_down() {
 #[test]
 fn without_settings_a_flood_is_told_and_nothing_is_ordered() {
     run(async {
-        let options = CityOptions::only(&["ingress", "rate-limit", "sanitizer", "anomaly"])
-            .policy("shop", &quick(&roomy()));
-        let city = City::start(options).await;
+        let city = City::start(options()).await;
         flood(&city, "jane").await;
         eventually(PATIENCE, async || !alerts(&city).await.is_empty()).await;
         let (_, alert) = alerts(&city).await.remove(0);
@@ -124,9 +135,4 @@ fn without_settings_a_flood_is_told_and_nothing_is_ordered() {
         assert_eq!(city.count("KV_portcullis_control").await, 0);
         assert!(remaining(&city.http().check(message("jane")).await) > 800);
     });
-}
-
-/// Without the judges, which are slow in unoptimised programs and say nothing here.
-fn quick(policy: &str) -> String {
-    format!("{policy}\n[inbound]\ngate = ['rate-limit']\nclean = ['sanitizer']\njudge = []\n")
 }
