@@ -12,6 +12,8 @@ import sys
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "dashboards"
 RATE = "[$__rate_interval]"
+# Histograms whose buckets name a trace (crates/telemetry/src/exemplars.rs).
+TRACED = ("portcullis_ask_seconds", "portcullis_check_seconds", "portcullis_http_request_seconds", "portcullis_stage_seconds")
 
 
 def quantiles(metric, labels="", by="", among=(0.5, 0.99)):
@@ -110,7 +112,7 @@ RECORD = [
 
 ANOMALY = [
     ("What is unlike the past", [
-        ("Alerts in force", "none", [("max (portcullis_anomaly_alerts)", "alerts")], "what is unusual now"),
+        ("Alerts in force", "none", [("max (portcullis_anomaly_open_alerts)", "alerts")], "what is unusual now"),
         ("Told in the range", "none", [("sum by (severity, state) (increase(portcullis_anomaly_alerts_total[$__range]))", "{{severity}} {{state}}")], ""),
         ("Orders given", "none", [("sum by (action) (increase(portcullis_anomaly_orders_total[$__range]))", "{{action}}")], "by the watch itself, where config.acting says so"),
         ("Reached", "none", [("sum by (outlet) (increase(portcullis_anomaly_told_total[$__range]))", "{{outlet}}"), ("sum by (outlet) (increase(portcullis_anomaly_untold_total[$__range]))", "{{outlet}}: lost")], "the bus, Alertmanager, a webhook"),
@@ -139,7 +141,7 @@ def panel(number, place, title, unit, targets, says):
         "gridPos": {"h": 8, "w": 6, "x": place % 4 * 6, "y": place // 4 * 8},
         "fieldConfig": {"defaults": {"unit": unit, "min": 0, "custom": {"fillOpacity": 10, "showPoints": "never"}}, "overrides": []},
         "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi", "sort": "desc"}},
-        "targets": [{"refId": chr(65 + index), "expr": expression, "legendFormat": legend, "exemplar": False, "datasource": SOURCE}
+        "targets": [{"refId": chr(65 + index), "expr": expression, "legendFormat": legend, "exemplar": any(name in expression for name in TRACED), "datasource": SOURCE}
                     for index, (expression, legend) in enumerate(targets)],
     }
 

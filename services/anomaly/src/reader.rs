@@ -78,7 +78,7 @@ impl Reader {
                     self.tell(alerts).await;
                     self.actor.expire(now).await;
                     metrics::gauge!("portcullis_anomaly_speakers").set(self.watch.speakers() as f64);
-                    metrics::gauge!("portcullis_anomaly_alerts").set(self.watch.open().count() as f64);
+                    metrics::gauge!("portcullis_anomaly_open_alerts").set(self.watch.open().count() as f64);
                     if self.clock.instant().saturating_duration_since(saved) >= every {
                         self.save().await;
                         saved = self.clock.instant();
