@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use jiff::SignedDuration;
 use portcullis_bus::{Delivery, Journal, JournalError};
 use portcullis_core::{Action, Clock};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,10 @@ use crate::watch::Watch;
 pub(crate) const READER: &str = "anomaly";
 /// How often time passes where nothing happens.
 const TICK: Duration = Duration::from_secs(1);
+/// Ticks without an entry after which none is on its way.
+const QUIET: u32 = 3;
+/// An entry younger than this is of the present.
+const PRESENT: SignedDuration = SignedDuration::from_secs(10);
 /// How long to wait after a failure.
 const BACK_OFF: Duration = Duration::from_secs(1);
 
@@ -65,17 +70,27 @@ impl Reader {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let every = self.snapshots.as_ref().map_or(Duration::MAX, |(_, every)| *every);
-        let mut saved = self.clock.instant();
+        let (mut saved, mut quiet) = (self.clock.instant(), 0);
         loop {
             tokio::select! {
                 delivery = deliveries.next() => match delivery {
-                    Some(delivery) => self.take(delivery?).await?,
+                    Some(delivery) => {
+                        quiet = 0;
+                        self.take(delivery?).await?;
+                    }
                     None => return Ok(()),
                 },
                 _ = tick.tick() => {
                     let now = self.clock.now();
-                    let alerts = self.watch.pass(now);
-                    self.tell(alerts).await;
+                    quiet += 1;
+                    // Time passes where the record has been read to its end. While it is caught up with after an
+                    // absence, its own time counts: else all of it would count for now, as one flood.
+                    let last = self.watch.last;
+                    let present = last.is_some_and(|last| now.duration_since(last) < PRESENT);
+                    if present || quiet >= QUIET {
+                        let alerts = self.watch.pass(now);
+                        self.tell(alerts).await;
+                    }
                     self.actor.expire(now).await;
                     metrics::gauge!("portcullis_anomaly_speakers").set(self.watch.speakers() as f64);
                     metrics::gauge!("portcullis_anomaly_open_alerts").set(self.watch.open().count() as f64);
