@@ -159,8 +159,8 @@ fn said(id: &str, speaker: &str, blocked: bool, ago: i64) -> Entry {
 #[tokio::test]
 async fn what_is_read_late_counts_for_when_it_was() {
     let (kv, journal) = (MemoryKv::new(1), MemoryJournal::new());
-    // One message a minute, for two hours in which nobody read: no flood, whenever it is read.
-    for minute in (1..=120).rev() {
+    // One message a minute, for ten hours in which nobody read: no flood, whenever it is read.
+    for minute in (1..=600).rev() {
         let entry = said(&format!("calm{minute}"), "5e", false, 60 * minute);
         journal.append(&entry).await.unwrap();
     }
