@@ -52,6 +52,18 @@ alerts: ## alerts and dashboards: each alert fires and clears, has a runbook; ev
 charts-update: ## write the charts anew from k8s/charts/services.yaml, their READMEs, dashboards and the snapshots
 	@$(CHART_TOOLS) && python3 deploy/grafana/generate.py && python3 k8s/charts/generate.py && python3 tests/charts/check.py --update
 
+.PHONY: charts-baseline
+charts-baseline: ## at a release: keep what the next one's upgrade may not change
+	@$(CHART_TOOLS) && python3 tests/charts/check.py --baseline
+
+.PHONY: apiserver
+apiserver: ## a real kube-apiserver takes every object of the charts (built once, which takes many minutes)
+	@$(CHART_TOOLS) && env=$$(tests/tools/setup.sh etcd kube-apiserver) && eval "$$env" && python3 tests/charts/apiserver.py
+
+.PHONY: images
+images: ## every image by buildah, started from its own root; as root: make images [ONLY="rate-limit audit"]
+	@$(TOOLS) && env=$$(tests/tools/setup.sh cargo-cyclonedx) && eval "$$env" && tests/images/check.sh $(ONLY)
+
 .PHONY: test
 test: lint charts alerts ## lint, the charts, the alerts, then every test but the slow ones
 	@$(TOOLS) && $(CLIENTS) && set -x && cargo build --workspace --bins --locked && cargo test --workspace --locked --no-fail-fast
@@ -60,11 +72,12 @@ test: lint charts alerts ## lint, the charts, the alerts, then every test but th
 	@echo "  - tests marked #[ignore], counted as 'ignored' above (one: a process that another test starts and kills)"
 	@echo "  - tests/tools/up-smoke.sh: release build, every service as a process, a message through, Ctrl-C"
 	@echo "  - cargo-deny: licences, bans, sources (make deny)"
+	@echo "  - the charts at a real kube-apiserver (make apiserver)"
 	@echo "  - cargo-deny: advisories, which needs the advisory database (make advisories)"
 	@echo "  - benchmarks (make bench)"
 
 .PHONY: test-all
-test-all: lint charts alerts deny ## what `make test` runs, and ignored tests, cargo-deny and a start of every process
+test-all: lint charts alerts deny apiserver ## what `make test` runs, and ignored tests, cargo-deny and a start of every process
 	@$(TOOLS) && $(CLIENTS) && env=$$(tests/tools/setup.sh jaeger) && eval "$$env" && set -x && cargo build --workspace --bins --locked && \
 	  cargo test --workspace --locked --no-fail-fast -- --include-ignored
 	@$(TOOLS) && tests/tools/up-smoke.sh

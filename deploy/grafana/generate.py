@@ -12,6 +12,8 @@ import sys
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "dashboards"
 RATE = "[$__rate_interval]"
+# Histograms whose buckets name a trace (crates/telemetry/src/exemplars.rs).
+TRACED = ("portcullis_ask_seconds", "portcullis_check_seconds", "portcullis_http_request_seconds", "portcullis_stage_seconds")
 
 
 def quantiles(metric, labels="", by="", among=(0.5, 0.99)):
@@ -51,6 +53,8 @@ OVERVIEW = [
         ("Connected to NATS", "none", [("min by (job) (portcullis_nats_connected)", "{{job}}")], ""),
         ("Events of the connection", "reqps", [(f"sum by (event) (rate(portcullis_nats_events_total{RATE}))", "{{event}}")], ""),
         ("Behind their stream", "none", [("max by (stream, consumer) (portcullis_consumer_pending)", "{{consumer}} of {{stream}}")], "messages not yet delivered"),
+        ("Redis", "s", quantiles("portcullis_redis_seconds", by="job", among=(0.99,)), "p99 of an operation, waiting for a seat included"),
+        ("Redis: not answered", "reqps", [(f"sum by (job, outcome) (rate(portcullis_redis_seconds_count{{outcome!=\"ok\"}}{RATE}))", "{{job}}: {{outcome}}"), (f"sum by (job) (rate(portcullis_redis_turned_away_total{RATE}))", "{{job}}: turned away")], "turned away by the breaker, without being asked"),
         ("Conditions that do not hold", "none", [("min by (job, condition) (portcullis_condition)", "{{job}}: {{condition}}")], "0 where lost"),
     ]),
 ]
@@ -71,6 +75,8 @@ STAGE = [
         ("Memory", "bytes", [("sum by (instance) (process_resident_memory_bytes{job=\"$stage\"})", "{{instance}}")], ""),
         ("Files open", "none", [("sum by (instance) (process_open_fds{job=\"$stage\"})", "{{instance}}")], ""),
         ("Panics", "none", [("sum by (instance) (increase(portcullis_panics_total{job=\"$stage\"}[$__rate_interval]))", "{{instance}}")], ""),
+        ("Model: a batch", "s", quantiles("portcullis_model_batch_seconds", 'job="$stage"'), "one computation on one core; stages without a model have none"),
+        ("Model: windows", "reqps", [(f"sum by (outcome) (rate(portcullis_model_windows_total{{job=\"$stage\"}}{RATE}))", "{{outcome}}"), ("sum (portcullis_model_waiting{job=\"$stage\"})", "waiting now")], "late: given back unanswered, since it could not be done in time"),
         ("Versions", "none", [("count by (version) (portcullis_build_info{job=\"$stage\"})", "{{version}}")], "two while a rolling update is on"),
         ("Ready", "none", [("sum (portcullis_ready{job=\"$stage\"})", "ready"), ("count (up{job=\"$stage\"})", "known")], ""),
     ]),
@@ -104,11 +110,27 @@ RECORD = [
     ]),
 ]
 
+ANOMALY = [
+    ("What is unlike the past", [
+        ("Alerts in force", "none", [("max (portcullis_anomaly_open_alerts)", "alerts")], "what is unusual now"),
+        ("Told in the range", "none", [("sum by (severity, state) (increase(portcullis_anomaly_alerts_total[$__range]))", "{{severity}} {{state}}")], ""),
+        ("Orders given", "none", [("sum by (action) (increase(portcullis_anomaly_orders_total[$__range]))", "{{action}}")], "by the watch itself, where config.acting says so"),
+        ("Reached", "none", [("sum by (outlet) (increase(portcullis_anomaly_told_total[$__range]))", "{{outlet}}"), ("sum by (outlet) (increase(portcullis_anomaly_untold_total[$__range]))", "{{outlet}}: lost")], "the bus, Alertmanager, a webhook"),
+    ]),
+    ("The watch itself", [
+        ("Entries a second", "reqps", [(f"sum (rate(portcullis_anomaly_entries_total{RATE}))", "entries"), (f"sum (rate(portcullis_anomaly_unreadable_total{RATE}))", "unreadable")], ""),
+        ("Behind the journal", "none", [("max (portcullis_consumer_pending{consumer=\"anomaly\"})", "not delivered"), ("max (portcullis_consumer_unacknowledged{consumer=\"anomaly\"})", "in work")], ""),
+        ("Speakers remembered", "none", [("max (portcullis_anomaly_speakers)", "speakers")], ""),
+        ("CPU and memory", "short", [(f"rate(process_cpu_seconds_total{{job=\"anomaly\"}}{RATE})", "cores"), ("process_resident_memory_bytes{job=\"anomaly\"} / 1073741824", "GiB")], ""),
+    ]),
+]
+
 BOARDS = {
     "overview": ("Portcullis: overview", OVERVIEW, None),
     "stage": ("Portcullis: a stage", STAGE, ("stage", "label_values(portcullis_stage_requests_total, job)")),
     "bot": ("Portcullis: a bot", BOT, ("bot", "label_values(portcullis_verdicts_total, bot)")),
     "record": ("Portcullis: the record", RECORD, None),
+    "anomaly": ("Portcullis: the watch", ANOMALY, None),
 }
 SOURCE = {"type": "prometheus", "uid": "${source}"}
 
@@ -119,7 +141,7 @@ def panel(number, place, title, unit, targets, says):
         "gridPos": {"h": 8, "w": 6, "x": place % 4 * 6, "y": place // 4 * 8},
         "fieldConfig": {"defaults": {"unit": unit, "min": 0, "custom": {"fillOpacity": 10, "showPoints": "never"}}, "overrides": []},
         "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi", "sort": "desc"}},
-        "targets": [{"refId": chr(65 + index), "expr": expression, "legendFormat": legend, "exemplar": False, "datasource": SOURCE}
+        "targets": [{"refId": chr(65 + index), "expr": expression, "legendFormat": legend, "exemplar": any(name in expression for name in TRACED), "datasource": SOURCE}
                     for index, (expression, legend) in enumerate(targets)],
     }
 

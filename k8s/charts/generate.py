@@ -9,6 +9,7 @@ import json
 import pathlib
 import re
 import sys
+import textwrap
 
 from ruamel.yaml import YAML
 
@@ -126,10 +127,9 @@ def values_yaml(name, service):
     resources, data = service["resources"], service.get("data")
     persistence = ""
     if data:
-        about = "the record itself" if data["keep"] else "entries that the journal did not take in time"
-        persistence = PERSISTENCE.replace("@about@", about).replace("@keep@", str(data["keep"]).lower())
+        persistence = PERSISTENCE.replace("@about@", data["about"]).replace("@keep@", str(data["keep"]).lower())
         persistence = persistence.replace("@path@", data["path"]).replace("@size@", data["size"])
-    single = service.get("single", False)
+    single = service.get("single")
     scaling = "" if single else (KEDA if service.get("keda") else AUTOSCALING)
     fill = {
         "name": name,
@@ -137,6 +137,7 @@ def values_yaml(name, service):
         "redis": REDIS if service.get("redis") else "",
         "networkRedis": NETWORK_REDIS if service.get("redis") else "",
         "networkHttp": NETWORK_HTTP if service.get("http") else "",
+        "networkOwn": textwrap.indent(service.get("network", ""), "  "),
         "portHttp": "  # -- The door for bots\n  http: 8080\n" if service.get("http") else "",
         "persistence": persistence,
         "autoscaling": scaling,
@@ -276,6 +277,7 @@ def values_schema(name, service, config):
                 "maxReplicas": {"type": "integer", "minimum": 1},
                 "cpu": {"type": "integer", "minimum": 0, "maximum": 100}, "inFlight": count,
             })
+    network |= service.get("network_schema", {})
     properties |= service.get("schema", {})
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"Values of the chart {name}"}
     schema |= struct(dict(sorted(properties.items())))
@@ -289,7 +291,7 @@ def service_template(service):
     if service.get("redis"):
         arguments.append(f'"redis" "{service["redis"]}"')
     if service.get("single"):
-        arguments.append('"single" true')
+        arguments.append(f'"single" {json.dumps(service["single"])}')
     data = service.get("data")
     more = service.get("arguments", "").strip()
     if data and not more:

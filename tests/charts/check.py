@@ -1,7 +1,7 @@
 """Proves the charts: lint, rendering of every example and ci values, strict validation, rules of the house, snapshots.
 
-Usage: check.py [--update]    with --update, snapshots are written anew. `make charts` calls it with the tools named by
-PORTCULLIS_HELM, PORTCULLIS_KUBECONFORM, PORTCULLIS_HELM_DOCS and PORTCULLIS_KUBERNETES_SCHEMAS.
+Usage: check.py [--update] [--baseline]    with --update, snapshots are written anew; with --baseline, what an upgrade from this
+release may not change. `make charts` calls it with the tools named by PORTCULLIS_HELM, PORTCULLIS_KUBECONFORM, PORTCULLIS_HELM_DOCS and PORTCULLIS_KUBERNETES_SCHEMAS.
 """
 
 import os
@@ -23,6 +23,7 @@ VERSIONS = ("1.30.0", "1.37.0")
 HELM, KUBECONFORM, HELM_DOCS, SCHEMAS = (
     os.environ[f"PORTCULLIS_{tool}"] for tool in ("HELM", "KUBECONFORM", "HELM_DOCS", "KUBERNETES_SCHEMAS"))
 UPDATE = "--update" in sys.argv[1:]
+BASELINE = "--baseline" in sys.argv[1:]
 
 failures = []
 
@@ -66,8 +67,8 @@ def prepare(folder):
     return charts, names
 
 
-def render(charts, name, values, kubernetes):
-    command = [HELM, "template", "portcullis", str(charts / name), "--namespace", "portcullis",
+def render(charts, name, values, kubernetes, namespace="portcullis"):
+    command = [HELM, "template", "portcullis", str(charts / name), "--namespace", namespace,
                "--kube-version", kubernetes]
     for file in values:
         command += ["--values", str(file)]
@@ -119,6 +120,21 @@ def snapshot(label, text):
         fail(f"{label}: differs from its snapshot; look at it, then `make charts-update`:\n{difference[:4000]}")
 
 
+def upgrade(label, documents):
+    """Compares with the last release what an upgrade from it may not change. What is rendered since then has no baseline."""
+    path = HERE / "baseline" / f"{label}.yaml"
+    if BASELINE:
+        path.parent.mkdir(exist_ok=True)
+        with path.open("w", encoding="utf-8") as file:
+            file.write("# What the last release rendered and an upgrade may not change. Written by `make charts-baseline`, at a release.\n")
+            YAML(typ="safe", pure=True).dump(immutable.kept(documents), file)
+    elif path.exists():
+        for problem in immutable.changed(read(path.read_text(encoding="utf-8"))[0], documents):
+            fail(f"{label}: {problem}")
+    else:
+        print(f"charts: {label} is new since the last release: its upgrade is compared with nothing")
+
+
 def users_of(text):
     """The users of a NATS configuration, each with what it may do, whatever the order and the spaces."""
     users = {}
@@ -162,8 +178,9 @@ def check_refusals(charts):
             fail(f"refused/{file.name}: it was refused without saying {words!r}: {done.stderr}")
 
 
-def check_reader(charts):
-    """A service that does not exist yet, by an entry alone: a reader of the journal that scales by its lag."""
+def some_reader(charts):
+    """A service that does not exist yet, by an entry alone: a reader of the journal that scales by its lag. What helm says
+    of it, and its values."""
     sys.path.insert(0, str(ROOT / "k8s" / "charts"))
     import generate
 
@@ -176,9 +193,16 @@ def check_reader(charts):
     values = chart / "lag.yaml"
     values.write_text("keda: { enabled: true, lag: 500 }\nmonitoring: { enabled: true }\n", encoding="utf-8")
     packed = run(HELM, "dependency", "update", "--skip-refresh", str(chart))
+    if packed.returncode:
+        fail(f"some-reader: {packed.stderr}")
+    return values
+
+
+def check_reader(charts):
+    values = some_reader(charts)
     done = render(charts, "some-reader", [values], VERSIONS[0])
-    if packed.returncode or done.returncode:
-        fail(f"some-reader: {packed.stderr}{done.stderr}")
+    if done.returncode:
+        fail(f"some-reader: {done.stderr}")
         return
     validate("some-reader", done.stdout)
     documents = read(done.stdout)
@@ -190,9 +214,10 @@ def check_reader(charts):
         fail("some-reader: two things decide the number of its pods")
     for problem in rules.broken(documents):
         fail(f"some-reader: {problem}")
-    ledger = render(charts, "audit", [values], VERSIONS[0])
-    if "additional properties 'keda' not allowed" not in ledger.stderr:
-        fail("the ledger's one writer can be scaled by lag")
+    for single in rules.SINGLE:
+        done = render(charts, single, [values], VERSIONS[0])
+        if "additional properties 'keda' not allowed" not in done.stderr:
+            fail(f"{single} can be scaled by lag: {rules.SINGLE[single]}")
 
 
 def check_docs(charts, names):
@@ -255,10 +280,7 @@ def main():
             snapshot(label, done.stdout)
             for problem in rules.broken(documents):
                 fail(f"{label}: {problem}")
-            last = HERE / "last" / f"{label}.yaml"
-            if last.exists():
-                for problem in immutable.changed(read(last.read_text(encoding="utf-8")), documents):
-                    fail(f"{label}: {problem}")
+            upgrade(label, documents)
             if label == "portcullis.users":
                 check_users(documents)
             rendered += 1
@@ -267,9 +289,10 @@ def main():
         check_refusals(charts)
         check_reader(charts)
     known = {f"{label}.yaml" for label, _, _ in cases(ROOT / "k8s" / "charts", names)}
-    for file in (HERE / "snapshots").glob("*.yaml"):
-        if file.name not in known:
-            fail(f"snapshots/{file.name} belongs to nothing that is rendered: remove it")
+    for folder in ("snapshots", "baseline"):
+        for file in (HERE / folder).glob("*.yaml"):
+            if file.name not in known:
+                fail(f"{folder}/{file.name} belongs to nothing that is rendered: remove it, or say what became of it")
     if failures:
         sys.exit(f"charts: {len(failures)} failed")
     print(f"charts: {len(names)} charts, {rendered} renderings, validated against Kubernetes {' and '.join(VERSIONS)}")

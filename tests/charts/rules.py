@@ -2,9 +2,11 @@
 
 import copy
 
-SERVICES = {"ingress", "rate-limit", "sanitizer", "injection-classifier", "sentiment", "moderation", "audit"}
+SERVICES = {"ingress", "rate-limit", "sanitizer", "injection-classifier", "sentiment", "moderation", "audit", "anomaly"}
 # Who needs Redis; everybody needs NATS.
 WITH_REDIS = {"ingress", "rate-limit"}
+# Of whom there is one, and why.
+SINGLE = {"audit": "the ledger has one writer", "anomaly": "two watches would each learn from half of the traffic"}
 GRACE = 25  # what a drain may take by default: 10 s for what is in flight, 15 s to close
 
 
@@ -51,8 +53,8 @@ def service_problems(name, document):
         yield f"{name}: its probes are not the honest ones"
     if spec["terminationGracePeriodSeconds"] < GRACE:
         yield f"{name}: it may be killed while it drains"
-    if name == "audit" and document["spec"].get("replicas") != 1:
-        yield "audit: the ledger has one writer"
+    if name in SINGLE and document["spec"].get("replicas") != 1:
+        yield f"{name}: {SINGLE[name]}"
 
 
 def matches(selector, labels):
@@ -80,6 +82,8 @@ def network_problems(documents):
         if service in SERVICES:
             allowed = {4222} | ({6379} if service in WITH_REDIS else set())
             traced = "otlp_endpoint" in config_of(documents, name)
+            if service == "anomaly" and "alertmanager" in config_of(documents, name):
+                allowed |= {9093}
             if edges(own[0]) != allowed | ({4318} if traced else set()):
                 yield f"{name}: it may reach {sorted(edges(own[0]))}, and needs {sorted(allowed)}"
             doors = {port["port"] for rule in own[0]["spec"]["ingress"] for port in rule["ports"]}

@@ -11,3 +11,4 @@ mod review;
 mod streams;
 mod traces;
 mod vault;
+mod watch;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use portcullis_testkit::eventually;
 use serde_json::{Value, json};
 
-use crate::support::{City, CityOptions, PATIENCE, STAGES, run};
+use crate::support::{City, CityOptions, PATIENCE, SERVICES, run};
 use crate::workspace::{self, read, root};
 
 /// What Prometheus itself makes.
@@ -92,7 +92,7 @@ fn every_metric_of_a_panel_or_an_alert_is_exposed() {
         let mut missing: Vec<String> = Vec::new();
         eventually(PATIENCE, async || {
             let mut found = BTreeSet::new();
-            for service in STAGES.iter().chain(&["ingress", "audit"]) {
+            for service in SERVICES {
                 exposed(&city.metrics(&format!("{service}-0")).await, &mut found);
             }
             missing = needed.iter().filter(|name| !found.contains(*name)).cloned().collect();
@@ -132,13 +132,45 @@ fn no_metric_has_a_person_or_a_conversation_in_a_label() {
             });
             city.http().check(message).await;
         }
-        for service in STAGES.iter().chain(&["ingress", "audit"]) {
+        for service in SERVICES {
             let metrics = city.metrics(&format!("{service}-0")).await;
             for word in ["speaker-1", "conversation-1", "192.0.2."] {
                 assert!(!metrics.contains(word), "{service}: {word}");
             }
             let series = metrics.lines().filter(|line| !line.starts_with('#')).count();
             assert!(series < 1000, "{service} has {series} series after 50 people");
+        }
+    });
+}
+
+/// From a slow bucket to its trace: as Prometheus and Grafana use it.
+#[test]
+fn buckets_name_the_trace_of_a_message() {
+    run(async {
+        let mut city = City::start(CityOptions::all()).await;
+        let verdict = city.http().check(json!({"bot": "shop", "text": "hello"})).await;
+        let exemplar = format!(" # {{trace_id=\"{}\"}} ", verdict.trace_id.unwrap());
+        for (service, histogram) in [
+            ("ingress", "portcullis_check_seconds"),
+            ("ingress", "portcullis_ask_seconds"),
+            ("ingress", "portcullis_http_request_seconds"),
+            ("sanitizer", "portcullis_stage_seconds"),
+        ] {
+            let text = city.service(&format!("{service}-0")).open_metrics().await;
+            let mut buckets = text.lines().filter(|line| {
+                line.strip_prefix(histogram).is_some_and(|rest| rest.starts_with("_bucket{"))
+            });
+            assert!(buckets.any(|line| line.contains(&exemplar)), "{histogram}: {text}");
+        }
+        // A family is named once, which the form asks for: no gauge is called as a counter is without its ending.
+        for service in SERVICES {
+            let text = city.service(&format!("{service}-0")).open_metrics().await;
+            let families: Vec<&str> =
+                text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+            let names: BTreeSet<&str> =
+                families.iter().filter_map(|family| family.split(' ').next()).collect();
+            assert_eq!(names.len(), families.len(), "{service}: {families:?}");
+            assert!(text.ends_with("# EOF\n"), "{service}");
         }
     });
 }

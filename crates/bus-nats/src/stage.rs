@@ -110,8 +110,11 @@ async fn answer(seats: Seats, figures: Arc<Figures>, request: Request) -> Reply 
         "outcome" => error.map_or("ok", wire::error_word),
     )
     .increment(1);
-    metrics::histogram!("portcullis_stage_seconds", "stage" => stage.to_string())
-        .record(took.as_secs_f64());
+    // In the span, whose trace the bucket then names.
+    span.in_scope(|| {
+        metrics::histogram!("portcullis_stage_seconds", "stage" => stage.to_string())
+            .record(took.as_secs_f64());
+    });
     answer.unwrap_or_else(|error| Reply::error(wire::error_word(error)))
 }
 

@@ -3,6 +3,9 @@
 //! A thread waits for company for a bounded time, shares what is queued with the threads that are idle,
 //! and gives a window back unanswered where it could no longer be done in time: late windows never
 //! keep those behind them waiting.
+//!
+//! Told: `portcullis_model_batch_seconds` of each computation, `portcullis_model_windows_total` by how each window ended
+//! (`computed`, `failed`, `late`, `unwanted`), and `portcullis_model_waiting`, windows in the queue.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -75,6 +78,7 @@ impl Drop for EncoderPool {
     fn drop(&mut self) {
         let mut queue = self.0.lock();
         queue.closed = true;
+        metrics::gauge!("portcullis_model_waiting").decrement(queue.jobs.len() as f64);
         queue.jobs.clear();
         drop(queue);
         self.0.arrived.notify_all();
@@ -116,8 +120,16 @@ impl EncoderPool {
     pub fn ask(&self, ids: Vec<u32>, deadline: Option<Instant>) -> Answer {
         let (answer, receiver) = oneshot::channel();
         self.0.lock().jobs.push_back(Job { ids, deadline, answer });
+        metrics::gauge!("portcullis_model_waiting").increment(1.0);
         self.0.arrived.notify_one();
         receiver
+    }
+}
+
+fn count(outcome: &'static str, windows: usize) {
+    if windows > 0 {
+        metrics::counter!("portcullis_model_windows_total", "outcome" => outcome)
+            .increment(windows as u64);
     }
 }
 
@@ -132,7 +144,9 @@ impl Shared {
             let longest = batch.iter().map(|job| job.ids.len()).max().unwrap_or(0);
             let begun = Instant::now();
             let computed = std::panic::catch_unwind(AssertUnwindSafe(|| session.logits(&windows)));
-            self.learn(begun.elapsed(), longest * batch.len());
+            let took = begun.elapsed();
+            self.learn(took, longest * batch.len());
+            metrics::histogram!("portcullis_model_batch_seconds").record(took.as_secs_f64());
             let rows = match computed {
                 Ok(Ok(rows)) => rows,
                 Ok(Err(_)) => Vec::new(),
@@ -143,6 +157,8 @@ impl Shared {
                     Vec::new()
                 }
             };
+            count("computed", rows.len().min(batch.len()));
+            count("failed", batch.len().saturating_sub(rows.len()));
             let rows = rows.into_iter().map(Some).chain(std::iter::repeat(None));
             for (job, row) in batch.into_iter().zip(rows) {
                 let _gone = job.answer.send(row);
@@ -193,6 +209,7 @@ impl Shared {
                     None => break,
                 }
             }
+            metrics::gauge!("portcullis_model_waiting").decrement(batch.len() as f64);
             if !queue.jobs.is_empty() {
                 self.arrived.notify_one();
             }
@@ -210,6 +227,8 @@ impl Shared {
             let late = job.deadline.is_some_and(|deadline| end > deadline);
             if late || job.answer.is_canceled() {
                 if let Some(job) = queue.jobs.remove(at) {
+                    count(if late { "late" } else { "unwanted" }, 1);
+                    metrics::gauge!("portcullis_model_waiting").decrement(1.0);
                     let _gone = job.answer.send(None);
                 }
             } else {

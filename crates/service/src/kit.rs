@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use metrics_exporter_prometheus::PrometheusHandle;
+use portcullis_telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Health, Tasks};
@@ -19,12 +19,12 @@ pub struct Kit {
     health: Health,
     tasks: Tasks,
     shutdown: CancellationToken,
-    metrics: PrometheusHandle,
+    metrics: Metrics,
     drains: Arc<Mutex<Vec<Drain>>>,
 }
 
 impl Kit {
-    pub(crate) fn new(name: &'static str, metrics: PrometheusHandle) -> Self {
+    pub(crate) fn new(name: &'static str, metrics: Metrics) -> Self {
         let shutdown = CancellationToken::new();
         Self {
             name,

@@ -102,6 +102,8 @@ pub struct Redis {
 /// # Errors
 /// [`ConnectError`]; the address, which may hold a password, is not part of it.
 pub fn connect(url: &SecretString, options: RedisOptions) -> Result<Redis, ConnectError> {
+    // There before it counts, so that the first time is a rise.
+    metrics::counter!("portcullis_redis_turned_away_total").increment(0);
     Ok(Redis {
         link: Link::new(url.expose_secret(), &options)?,
         seats: Arc::new(Semaphore::new(options.in_flight.max(1))),
@@ -135,13 +137,28 @@ impl Redis {
         self.in_time(self.link.query(command)).await
     }
 
+    /// `portcullis_redis_seconds` tells how long it took and how it ended; what the breaker turned away, which takes
+    /// no time, is counted in `portcullis_redis_turned_away_total`.
     async fn in_time<T>(
         &self,
         answer: impl Future<Output = Result<T, RedisError>>,
     ) -> Result<T, Away> {
-        if !self.breaker.admits(SystemClock.instant()) {
+        let began = SystemClock.instant();
+        if !self.breaker.admits(began) {
+            metrics::counter!("portcullis_redis_turned_away_total").increment(1);
             return Err(Away);
         }
+        let (outcome, answer) = self.answered(answer).await;
+        metrics::histogram!("portcullis_redis_seconds", "outcome" => outcome)
+            .record((SystemClock.instant() - began).as_secs_f64());
+        answer
+    }
+
+    /// How an operation ended, in a word, and its answer.
+    async fn answered<T>(
+        &self,
+        answer: impl Future<Output = Result<T, RedisError>>,
+    ) -> (&'static str, Result<T, Away>) {
         let seated = async {
             // The semaphore is never closed.
             let closed = |_| RedisError::from((ErrorKind::Client, "no seat"));
@@ -151,22 +168,23 @@ impl Redis {
         match tokio::time::timeout(self.response_timeout, seated).await {
             Ok(Ok(value)) => {
                 self.breaker.succeeded();
-                Ok(value)
+                ("ok", Ok(value))
             }
             Ok(Err(error)) => {
-                if error.is_timeout() {
+                let late = error.is_timeout();
+                if late {
                     self.breaker.failed(SystemClock.instant());
                 } else {
                     self.breaker.succeeded();
                 }
                 // The category alone: the server's own words could repeat a key.
                 tracing::debug!(category = error.category(), "redis operation failed");
-                Err(Away)
+                (if late { "late" } else { "failed" }, Err(Away))
             }
             Err(_) => {
                 self.breaker.failed(SystemClock.instant());
                 tracing::debug!(category = "timeout", "redis operation failed");
-                Err(Away)
+                ("late", Err(Away))
             }
         }
     }

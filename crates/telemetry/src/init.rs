@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use metrics_exporter_prometheus::PrometheusHandle;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
@@ -14,6 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::lines::Lines;
+use crate::metric::Metrics;
 use crate::{metric, panics, traces};
 
 /// Why telemetry could not be set up.
@@ -33,12 +33,12 @@ pub enum TelemetryError {
 /// What is set up. Dropping it flushes.
 #[derive(Debug)]
 pub struct Telemetry {
-    metrics: PrometheusHandle,
+    metrics: Metrics,
     provider: SdkTracerProvider,
 }
 
 /// The first set-up of this process, which later ones share.
-static FIRST: Mutex<Option<(PrometheusHandle, SdkTracerProvider)>> = Mutex::new(None);
+static FIRST: Mutex<Option<(Metrics, SdkTracerProvider)>> = Mutex::new(None);
 
 /// Sets up logs, traces, metrics and the panic hook for the process. Called again, it gives a handle to
 /// what the first call set up and changes nothing.
@@ -57,7 +57,7 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> Result<Telemetry
 fn set_up(
     config: &TelemetryConfig,
     service: &'static str,
-) -> Result<(PrometheusHandle, SdkTracerProvider), TelemetryError> {
+) -> Result<(Metrics, SdkTracerProvider), TelemetryError> {
     let filter = EnvFilter::builder().parse(&config.log).map_err(|_| TelemetryError::Filter)?;
     let provider = traces::provider(config, service)?;
     let lines = tracing_subscriber::fmt::layer()
@@ -92,7 +92,7 @@ impl Telemetry {
     }
 
     /// What renders the metrics, for a door that outlives this handle.
-    pub fn metrics_handle(&self) -> PrometheusHandle {
+    pub fn metrics_handle(&self) -> Metrics {
         self.metrics.clone()
     }
 

@@ -7,6 +7,7 @@
 //!   over HTTP and NATS.
 //! - **Metrics** are recorded with the `metrics` macros and rendered by [`Telemetry::metrics`] in the text
 //!   form that Prometheus reads. Histograms whose name ends in `_seconds` have buckets from 50 µs to 10 s.
+//!   In the form OpenMetrics, the buckets of what a message took name a trace.
 //!   Beside what the parts record stand `portcullis_build_info` and what the process itself uses
 //!   (`process_cpu_seconds_total`, `process_resident_memory_bytes`, `process_open_fds`, …).
 //! - **Panics** are logged by their place and never by their payload, which may quote a message.
@@ -26,6 +27,7 @@
 //! telemetry.flush();
 //! ```
 
+mod exemplars;
 mod init;
 mod lines;
 mod metric;
@@ -34,5 +36,5 @@ mod propagation;
 mod traces;
 
 pub use init::{Telemetry, TelemetryError, init};
-pub use metric::SECONDS_BUCKETS;
+pub use metric::{Metrics, SECONDS_BUCKETS};
 pub use propagation::{Parent, attribute, current_trace_id, extract, inject};

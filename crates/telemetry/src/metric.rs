@@ -1,9 +1,12 @@
 //! The recorder of metrics.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
+
+use crate::exemplars::{Exemplars, Tracing};
 
 /// Upper bounds of the buckets of every histogram whose name ends in `_seconds`.
 pub const SECONDS_BUCKETS: [f64; 17] = [
@@ -15,13 +18,39 @@ pub const SECONDS_BUCKETS: [f64; 17] = [
 /// reads the metrics.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// What renders the metrics of this process. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    handle: PrometheusHandle,
+    exemplars: Arc<Exemplars>,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Metrics {
+    /// Every metric, in the text form that Prometheus reads.
+    pub fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// The same in the form OpenMetrics, with exemplars: buckets of what a message took name a trace.
+    pub fn render_open(&self) -> String {
+        self.exemplars.open_metrics(&self.handle.render())
+    }
+}
+
 /// Installs the recorder; `None` where something else has installed one.
-pub(crate) fn install(service: &'static str) -> Option<PrometheusHandle> {
-    let handle = PrometheusBuilder::new()
+pub(crate) fn install(service: &'static str) -> Option<Metrics> {
+    let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS_BUCKETS)
         .ok()?
-        .install_recorder()
-        .ok()?;
+        .build_recorder();
+    let (handle, exemplars) = (recorder.handle(), Arc::<Exemplars>::default());
+    metrics::set_global_recorder(Tracing { recorder, exemplars: exemplars.clone() }).ok()?;
     metrics::describe_gauge!("portcullis_build_info", "1; its labels say which program this is");
     metrics::gauge!("portcullis_build_info", "service" => service, "version" => env!("CARGO_PKG_VERSION"))
         .set(1.0);
@@ -40,5 +69,5 @@ pub(crate) fn install(service: &'static str) -> Option<PrometheusHandle> {
     if std::thread::Builder::new().name("metrics-upkeep".into()).spawn(upkeep).is_err() {
         tracing::warn!("no thread for the upkeep of metrics");
     }
-    Some(handle)
+    Some(Metrics { handle, exemplars })
 }

@@ -69,6 +69,12 @@ pub fn current_trace_id() -> Option<String> {
     trace_id(&current())
 }
 
+/// The same, of a trace that is sampled: one that may be looked up.
+pub(crate) fn sampled_trace() -> Option<String> {
+    let context = current();
+    context.span().span_context().is_sampled().then(|| trace_id(&context))?
+}
+
 fn current() -> Context {
     let of_span = Span::current().context();
     if of_span.span().span_context().is_valid() { of_span } else { Context::current() }

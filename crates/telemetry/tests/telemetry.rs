@@ -89,6 +89,42 @@ fn metrics_have_buckets_and_a_second_init_shares_them() {
 }
 
 #[test]
+fn in_the_open_form_a_bucket_names_a_trace_that_fell_into_it() {
+    let telemetry = silent();
+    let took = |bot: &'static str, seconds: f64| {
+        metrics::histogram!("portcullis_check_seconds", "bot" => bot).record(seconds);
+    };
+    let span = tracing::info_span!("checking");
+    span.in_scope(|| took("shop", 0.000_3));
+    took("shop", 2.0);
+    metrics::counter!("test_happened_total").increment(3);
+    metrics::counter!("test_without_its_ending").increment(1);
+    let trace = span.in_scope(telemetry::current_trace_id).unwrap();
+
+    let text = telemetry.metrics_handle().render_open();
+    let bucket = |le: &str| format!("portcullis_check_seconds_bucket{{bot=\"shop\",le=\"{le}\"}}");
+    let named = format!("{} 1 # {{trace_id=\"{trace}\"}} 0.0003\n", bucket("0.0005"));
+    assert!(text.contains(&named), "{text}");
+    assert!(text.contains(&format!("{} 1\n", bucket("0.001"))), "each bucket has its own: {text}");
+    assert!(text.contains(&format!("{} 2\n", bucket("2.5"))), "outside a trace: {text}");
+    assert!(text.contains("# TYPE test_happened counter\ntest_happened_total 3\n"), "{text}");
+    assert!(text.contains("# TYPE test_without_its_ending unknown\n"), "{text}");
+    assert!(text.ends_with("\n# EOF\n") && !text.contains("\n\n"), "{text}");
+    assert!(!telemetry.metrics().contains("trace_id"), "the plain form has no place for it");
+
+    // It stands for a second; then the next one takes its place.
+    span.in_scope(|| took("shop", 0.000_4));
+    assert!(telemetry.metrics_handle().render_open().contains(&format!("\"{trace}\"}} 0.0003")));
+}
+
+#[test]
+fn what_is_not_sampled_is_named_nowhere() {
+    let out = child("unsampled", "");
+    assert!(out.contains("portcullis_check_seconds_count 1"), "{out}");
+    assert!(!out.contains("trace_id="), "{out}");
+}
+
+#[test]
 fn a_setting_that_cannot_be_used_is_named() {
     let out = child("filter", "portcullis=loud");
     assert!(out.contains("telemetry.log: not a level"), "{out}");
@@ -198,8 +234,12 @@ fn the_child() {
             eprintln!("{}", telemetry.metrics());
         }
         "unsampled" => {
-            let id = tracing::info_span!("span").in_scope(telemetry::current_trace_id);
+            let id = tracing::info_span!("span").in_scope(|| {
+                metrics::histogram!("portcullis_check_seconds").record(0.1);
+                telemetry::current_trace_id()
+            });
             eprintln!("id {}", id.unwrap());
+            eprintln!("{}", telemetry.metrics_handle().render_open());
         }
         "lines" => tracing::info_span!("outer").in_scope(|| {
             tracing::warn!(seats = 3, "a remark\nof two lines");

@@ -49,8 +49,9 @@ impl Actor {
         orders.max_by_key(|order| order.action)
     }
 
-    /// Orders what the settings say, once for an alert, and notes it in the alert. A store that is away costs
-    /// the order and is an error in the log; the alert goes out all the same.
+    /// Orders what the settings say, once for an alert, and notes it in the alert. An order counts from when the
+    /// alert was seen in the record: who reads on after an absence orders nothing about what is long over. A store
+    /// that is away costs the order and is an error in the log; the alert goes out all the same.
     pub async fn act(&mut self, alert: &mut Alert, now: Timestamp) {
         if alert.state != State::Firing {
             return;
@@ -65,8 +66,11 @@ impl Actor {
             alert.acted = Some(Acted { action: *action, expires_at: *until });
             return;
         }
-        let until =
-            now.saturating_add(SignedDuration::from_secs(chosen.for_s.into())).unwrap_or(now);
+        let lasts = SignedDuration::from_secs(chosen.for_s.into());
+        let until = alert.at.saturating_add(lasts).unwrap_or(alert.at);
+        if until <= now {
+            return;
+        }
         let reason = format!("alert {}", alert.id);
         let order = Order {
             action: chosen.action,

@@ -173,6 +173,10 @@ pub fn queue(
 ) -> (Queue, impl Future<Output = ()> + Send) {
     let (sender, mut waiting) = mpsc::channel::<Alert>(QUEUE);
     let name = outlet.name();
+    for counter in ["told", "untold"] {
+        let counter = format!("portcullis_anomaly_{counter}_total");
+        metrics::counter!(counter, "outlet" => name).increment(0);
+    }
     let work = async move {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(200))

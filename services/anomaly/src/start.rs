@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
-use portcullis_bus::Kv;
-use portcullis_bus_nats::{Alerts, NatsJournal, NatsKv, subjects};
+use portcullis_bus::{Journal, Kv};
+use portcullis_bus_nats::{Alerts, Client, NatsJournal, NatsKv, lag, subjects};
 use portcullis_config::{CommonConfig, HealthConfig, NatsConfig, TelemetryConfig};
 use portcullis_core::SystemClock;
 use portcullis_service::Kit;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::acting::Actor;
 use crate::alert::Alert;
 use crate::outlet::{Alertmanager, Outlet, OutletError, Queue, Webhook, queue};
-use crate::reader::Reader;
+use crate::reader::{READER, Reader};
 use crate::settings::{Acting, Watching};
 use crate::snapshot;
 use crate::watch::Watch;
@@ -91,41 +91,65 @@ impl CommonConfig for Config {
     }
 }
 
-/// Starts the watch on the bus.
+/// Starts the watch as a process of its own.
 ///
 /// # Errors
 /// Where the bus refuses us, or the snapshot's folder cannot be used.
 pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
     let bus = kit.health().condition("bus");
+    let client = portcullis_host::nats(&config.nats, kit.name()).await?;
+    on_the_bus(&kit, &config, &client).await?;
+    bus.met();
+    portcullis_host::close_at_the_end(&kit, client);
+    Ok(())
+}
+
+/// Watches over the journal on the bus; alerts go to the stream `ALERT`, and wherever the configuration says.
+///
+/// # Errors
+/// Where the bus is not set up, or the snapshot's folder cannot be used.
+pub async fn on_the_bus(kit: &Kit, config: &Config, client: &Client) -> anyhow::Result<()> {
+    let journal = Arc::new(NatsJournal::new(client.clone(), PATIENCE));
+    let control = NatsKv::open(client.clone(), subjects::CONTROL_BUCKET)
+        .await
+        .context("the bus is not set up")?;
+    let alerts = open(kit, OnTheBus(Alerts::new(client.clone(), PATIENCE)));
+    over(kit, config, journal, Arc::new(control), vec![alerts])?;
+    let behind = lag::watch(client.clone(), subjects::JOURNAL, READER, kit.shutdown().clone());
+    kit.tasks().spawn("watch-lag", behind);
+    Ok(())
+}
+
+/// Watches over a journal until the shutdown. Each alert is a line of the log, goes to `outlets`, and wherever the
+/// configuration says; how to reach NATS, health and telemetry in it are the caller's matter.
+///
+/// # Errors
+/// Where the snapshot's folder or an outlet's address cannot be used.
+pub fn over(
+    kit: &Kit,
+    config: &Config,
+    journal: Arc<dyn Journal>,
+    control: Arc<dyn Kv>,
+    mut outlets: Vec<Queue>,
+) -> anyhow::Result<()> {
     if let Some(folder) = config.snapshot.parent() {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("snapshot: {}", config.snapshot.display()))?;
     }
-    let watch = remembered(&config)?;
-    let client = portcullis_host::nats(&config.nats, kit.name()).await?;
-    let journal = Arc::new(NatsJournal::new(client.clone(), PATIENCE));
-    let control: Arc<dyn Kv> = Arc::new(
-        NatsKv::open(client.clone(), subjects::CONTROL_BUCKET)
-            .await
-            .context("the bus is not set up")?,
-    );
-    bus.met();
-    let mut outlets = vec![open(&kit, OnTheBus(Alerts::new(client.clone(), PATIENCE)))];
+    let watch = remembered(config)?;
     if let Some(url) = &config.outlets.alertmanager {
-        outlets.push(open(&kit, Alertmanager::new(url).context("outlets.alertmanager")?));
+        outlets.push(open(kit, Alertmanager::new(url).context("outlets.alertmanager")?));
     }
     if let Some(url) = &config.outlets.webhook {
-        outlets.push(open(&kit, Webhook::new(url).context("outlets.webhook")?));
+        outlets.push(open(kit, Webhook::new(url).context("outlets.webhook")?));
     }
+    let every = Duration::from_secs(config.snapshot_every_s.max(1));
     let reader = Reader {
         actor: Actor::new(config.acting.clone(), control, journal.clone()),
         journal,
         watch,
         outlets,
-        snapshots: Some((
-            config.snapshot.clone(),
-            Duration::from_secs(config.snapshot_every_s.max(1)),
-        )),
+        snapshots: Some((config.snapshot.clone(), every)),
         clock: Arc::new(SystemClock),
     };
     let shutdown = kit.shutdown().clone();
@@ -133,7 +157,6 @@ pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
         reader.run(shutdown).await;
         Ok(())
     });
-    portcullis_host::close_at_the_end(&kit, client);
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use portcullis_anomaly::{
     Acting, Actor, Alert, Order, Reader, Reading, Signal, State, Subject, Urgency, Watch, Watching,
 };
 use portcullis_bus::{Journal, Kv, MemoryJournal, MemoryKv};
-use portcullis_core::{Action, Body, BotId, SystemClock};
+use portcullis_core::{Action, Body, BotId, Clock, Decision, Entry, SystemClock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -81,6 +81,23 @@ async fn an_order_stands_in_the_bucket_and_in_the_record_and_goes_when_it_is_ove
 }
 
 #[tokio::test]
+async fn what_is_long_over_orders_nothing() {
+    let (kv, journal) = (MemoryKv::new(1), MemoryJournal::new());
+    let mut actor = actor(Action::Limit, &kv, &journal);
+    let seen = alert().at;
+    for (later, ordered) in [(61, false), (59, true)] {
+        let mut alert = alert();
+        let now = Timestamp::from_second(seen.as_second() + later).unwrap();
+        actor.act(&mut alert, now).await;
+        assert_eq!(alert.acted.is_some(), ordered, "{later} s after it was seen");
+        if let Some(acted) = alert.acted {
+            assert_eq!(acted.expires_at.as_second(), seen.as_second() + 60);
+        }
+        assert_eq!(kv.get("anomaly.speaker.5e").await.unwrap().is_some(), ordered);
+    }
+}
+
+#[tokio::test]
 async fn without_settings_nothing_is_ordered_and_a_resolution_orders_nothing() {
     let (kv, journal) = (MemoryKv::new(1), MemoryJournal::new());
     let mut idle = Actor::new(Acting::default(), Arc::new(kv.clone()), Arc::new(journal.clone()));
@@ -128,6 +145,48 @@ async fn until(what: impl Fn() -> bool) {
     .expect("it happens in time");
 }
 
+/// A message of a speaker, so many seconds ago.
+fn said(id: &str, speaker: &str, blocked: bool, ago: i64) -> Entry {
+    let mut entry = portcullis_testkit::verdict_entry(id);
+    entry.at = SystemClock.now() - jiff::SignedDuration::from_secs(ago);
+    if let Body::Verdict(record) = &mut entry.body {
+        record.speaker = Some(speaker.into());
+        record.verdict.decision = if blocked { Decision::Block } else { Decision::Allow };
+    }
+    entry
+}
+
+#[tokio::test]
+async fn what_is_read_late_counts_for_when_it_was() {
+    let (kv, journal) = (MemoryKv::new(1), MemoryJournal::new());
+    // One message a minute, for ten hours in which nobody read: no flood, whenever it is read.
+    for minute in (1..=600).rev() {
+        let entry = said(&format!("calm{minute}"), "5e", false, 60 * minute);
+        journal.append(&entry).await.unwrap();
+    }
+    for n in 0..30 {
+        journal.append(&said(&format!("now{n}"), "6f", true, 0)).await.unwrap();
+    }
+    let (ear, shutdown) = (Ear::default(), CancellationToken::new());
+    let (put, telling) = queue(ear.clone(), shutdown.clone());
+    let reader = Reader {
+        journal: Arc::new(journal.clone()),
+        watch: Watch::new(Watching::default()),
+        actor: actor(Action::Block, &kv, &journal),
+        outlets: vec![put],
+        snapshots: None,
+        clock: Arc::new(SystemClock),
+    };
+    let work = async {
+        until(|| !ear.heard.lock().unwrap().is_empty()).await;
+        shutdown.cancel();
+    };
+    tokio::join!(reader.run(shutdown.clone()), telling, work);
+    for alert in &*ear.heard.lock().unwrap() {
+        assert_eq!(alert.subject, Subject::Speaker("6f".into()), "{alert:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_record_becomes_alerts_and_a_snapshot() {
     let folder = tempfile::tempdir().unwrap();
@@ -146,12 +205,7 @@ async fn the_record_becomes_alerts_and_a_snapshot() {
     };
     let work = async {
         for n in 0..30 {
-            let mut entry = portcullis_testkit::verdict_entry(&format!("m{n}"));
-            if let Body::Verdict(record) = &mut entry.body {
-                record.speaker = Some("5e".into());
-                record.verdict.decision = portcullis_core::Decision::Block;
-            }
-            journal.append(&entry).await.unwrap();
+            journal.append(&said(&format!("m{n}"), "5e", true, 0)).await.unwrap();
         }
         until(|| !ear.heard.lock().unwrap().is_empty()).await;
         shutdown.cancel();

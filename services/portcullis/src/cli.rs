@@ -68,6 +68,10 @@ pub(crate) struct Up {
     /// folder cannot change.
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoints: Option<PathBuf>,
+    /// How the watch over the record is set and what it may order by itself, as in
+    /// deploy/config/anomaly.sample.toml (its sections nats, health and telemetry are not used here).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) watch: Option<PathBuf>,
     /// Do not print where it listens and what to try.
     #[arg(long)]
     pub(crate) quiet: bool,

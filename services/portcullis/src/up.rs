@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use portcullis_anomaly::start::Config as Watching;
 use portcullis_audit::checkpoints::{self, CheckpointConfig};
 use portcullis_audit::personal::{Kept, PersonalConfig};
 use portcullis_audit::{Auditor, AuditorOptions};
@@ -141,6 +142,7 @@ async fn start(kit: Kit, mut config: Config, args: &cli::Up) -> anyhow::Result<(
         None => Arc::new(MemoryVault::new(clock.clone(), options.capacity)),
     };
     let ledger = open_ledger(&kit, args).await?;
+    let watch = watch(args)?;
     let kept = PersonalConfig::default().open(&args.data)?;
     // Audit is in this process: nobody else could open what is sealed to another key.
     config.audit_key = Some(kept.public().to_owned());
@@ -164,6 +166,7 @@ async fn start(kit: Kit, mut config: Config, args: &cli::Up) -> anyhow::Result<(
         kit.tasks().vital("auditor", async move { Ok(auditor.run(shutdown).await?) });
         let settler = Settler::new(portcullis_host::journal(&client), limiter);
         kit.tasks().spawn("settler", settler.run(kit.shutdown().clone()));
+        portcullis_anomaly::start::on_the_bus(&kit, &watch, &client).await?;
         start::open_nats(&kit, &config, gateway.clone(), client.clone()).await?;
         portcullis_host::close_at_the_end(&kit, client);
         gateway
@@ -175,7 +178,7 @@ async fn start(kit: Kit, mut config: Config, args: &cli::Up) -> anyhow::Result<(
             &kit,
             &config,
             &keys,
-            Own { caller, conversations, vault, ledger, kept, sealer, clock, replicas },
+            Own { caller, conversations, vault, ledger, kept, sealer, clock, replicas, watch },
         )?
     };
     let address = start::open_http(&kit, &config, keys, gateway).await?;
@@ -183,6 +186,13 @@ async fn start(kit: Kit, mut config: Config, args: &cli::Up) -> anyhow::Result<(
         greet(address, args, SystemClock.instant() - began)?;
     }
     Ok(())
+}
+
+/// How the watch over the record is set; what it has learnt lies beside the record.
+fn watch(args: &cli::Up) -> anyhow::Result<Watching> {
+    let mut config: Watching = portcullis_config::load_from(args.watch.as_deref(), [])?;
+    config.snapshot = args.data.join("anomaly.snapshot");
+    Ok(config)
 }
 
 /// Opens the record, which signs checkpoints under a key of this data folder.
@@ -215,11 +225,12 @@ struct Own {
     sealer: Arc<Sealer>,
     clock: Arc<dyn Clock>,
     replicas: Replicas,
+    watch: Watching,
 }
 
 /// A gateway with everything in this process: the ledger is the journal, the rest is memory.
 fn alone(kit: &Kit, config: &Config, keys: &Keys, own: Own) -> anyhow::Result<Gateway> {
-    let Own { caller, conversations, vault, ledger, kept, sealer, clock, replicas } = own;
+    let Own { caller, conversations, vault, ledger, kept, sealer, clock, replicas, watch } = own;
     let policies = Policies::new(Strangers::Refused).knowing(keys.bots());
     let source = match &config.policies {
         Some(folder) => {
@@ -228,13 +239,15 @@ fn alone(kit: &Kit, config: &Config, keys: &Keys, own: Own) -> anyhow::Result<Ga
         }
         None => PolicySource::BuiltIn,
     };
-    let recorder = Recorder::new(Arc::new(LedgerJournal::new(ledger).keeping(kept)));
+    let record = Arc::new(LedgerJournal::new(ledger).keeping(kept));
+    let recorder = Recorder::new(record.clone());
     let spool = config.spool_folder();
     let recorder = recorder
         .with_spool(&spool, config.spool.max_bytes)
         .with_context(|| format!("spool {}", spool.display()))?;
     let control = Control::new();
     let control_kv: Arc<dyn Kv> = Arc::new(MemoryKv::new(1));
+    portcullis_anomaly::start::over(kit, &watch, record, control_kv.clone(), Vec::new())?;
     let gateway = Gateway::new(Parts {
         pipeline: start::pipeline_among(caller, &sealer, &clock, replicas),
         policies: policies.clone(),

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::options::{CityOptions, MASTER_SECRET, bot};
+use super::options::{CityOptions, MASTER_SECRET, STAGES, bot};
 use super::{Http, Service};
 
 /// Of every user.
@@ -83,10 +83,14 @@ impl City {
             }
             "rate-limit" => set("PORTCULLIS__STAGE__REDIS__URL", self.redis.url()),
             "audit" => set("PORTCULLIS__DATA", self.data().display().to_string()),
+            "anomaly" => {
+                let snapshot = folder.join(format!("{name}.snapshot"));
+                set("PORTCULLIS__SNAPSHOT", snapshot.display().to_string());
+            }
             // One seat a core would make requests of a parallel test wait for their one further try.
             _ => {}
         }
-        if service != "ingress" && service != "audit" {
+        if STAGES.contains(&service) {
             set("PORTCULLIS__SEATS", "64".into());
         }
         for (_, name, value) in options.env.iter().filter(|(owner, ..)| *owner == service) {

@@ -3,7 +3,7 @@
 use portcullis_core::BotId;
 
 /// Every service that is a process.
-pub(crate) const SERVICES: [&str; 7] = [
+pub(crate) const SERVICES: [&str; 8] = [
     "ingress",
     "rate-limit",
     "sanitizer",
@@ -11,6 +11,7 @@ pub(crate) const SERVICES: [&str; 7] = [
     "sentiment",
     "moderation",
     "audit",
+    "anomaly",
 ];
 
 /// Those of them that are stages.

@@ -85,6 +85,17 @@ impl Service {
         self.health("metrics").await.expect("metrics are served").1
     }
 
+    /// The same in the form OpenMetrics, as Prometheus asks for them.
+    pub(crate) async fn open_metrics(&self) -> String {
+        let address = self.address("health door open").expect("the door is open");
+        let accept = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.4";
+        let request = reqwest::Client::new().get(format!("http://{address}/metrics"));
+        let answer = request.header("accept", accept).send().await.unwrap();
+        let form = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        assert!(form.starts_with("application/openmetrics-text; version=1.0.0"), "{form}");
+        answer.text().await.unwrap()
+    }
+
     /// Where its HTTP door is.
     pub(crate) fn http(&self) -> String {
         let address = self.address("http door open").expect("the door is open");

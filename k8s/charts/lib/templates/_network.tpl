@@ -65,6 +65,9 @@ spec:
       ports:
         - { port: {{ int $policy.otlp.port }}, protocol: TCP }
     {{- end }}
+    {{- with .egress }}
+    {{- . | nindent 4 }}
+    {{- end }}
     {{- with $policy.extraEgress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

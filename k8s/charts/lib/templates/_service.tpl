@@ -3,10 +3,11 @@
        component  "door", "stage" or "reader"
        http       whether it has a door for HTTP beside its health door
        redis      "" or nothing: needs none; "top": configured as [redis]; "stage": as [stage.redis]
-       single     whether there may be one alone (the writer of the ledger)
+       single     why there may be one alone (the writer of the ledger), or nothing
        config     configuration that this chart knows, under what the values say
        secrets    further sources of the projected volume of secrets, as YAML
        mounts, volumes   further ones, as YAML
+       egress     further rules of what it may reach, as YAML
        rules      alerts of this service, as Prometheus reads them */}}
 {{- define "portcullis.service" -}}
 {{- $values := .root.Values -}}

@@ -16,7 +16,7 @@ metadata:
   {{- include "portcullis.metadata" . | nindent 2 }}
 spec:
   {{- if .single }}
-  # One writer: a second would refuse to start, since the record is locked.
+  # {{ .single }}.
   replicas: 1
   {{- else if not (include "portcullis.scaled" .) }}
   replicas: {{ $values.replicas }}
@@ -172,7 +172,8 @@ spec:
         - { type: Percent, value: 25, periodSeconds: 60 }
 {{- end -}}
 
-{{/* Readers of the journal that may be several (search, anomaly) scale by how far they lag. Never the ledger. */}}
+{{/* Readers of the journal that may be several (search) scale by how far they lag: never the ledger's one
+     writer, and never anomaly, whose second half would learn from the other half of the traffic. */}}
 {{- define "portcullis.scaledobject" -}}
 {{- $keda := .root.Values.keda -}}
 apiVersion: keda.sh/v1alpha1

@@ -16,3 +16,4 @@ mod eval;
 mod policy;
 mod run;
 mod scan;
+mod watch;
