@@ -1,8 +1,8 @@
 //! What tests share: real servers on free ports, stages that misbehave on command, builders, and the
 //! conformance suites that every form of a port must pass.
 //!
-//! The servers are found through `PORTCULLIS_NATS_SERVER` and `PORTCULLIS_REDIS_SERVER`, then on
-//! `PATH`. A server that is not there fails the test; no test is skipped for the lack of one.
+//! The servers are found through `PORTCULLIS_NATS_SERVER`, `PORTCULLIS_REDIS_SERVER` and `PORTCULLIS_POSTGRES`,
+//! then on `PATH`. A server that is not there fails the test; no test is skipped for the lack of one.
 
 #![expect(
     clippy::unwrap_used,
@@ -17,6 +17,7 @@ mod build;
 pub mod conformance;
 mod fault;
 mod nats;
+mod postgres;
 mod process;
 mod proxy;
 mod redis;
@@ -26,6 +27,7 @@ mod wait;
 pub use build::{ask, entry, interaction, shop, verdict_entry};
 pub use fault::{FaultStage, Mood, answer_garbage};
 pub use nats::{NatsOptions, NatsServer};
+pub use postgres::{PostgresOptions, PostgresServer, SmallDisk};
 pub use process::Process;
 pub use proxy::{Proxy, Weather};
 pub use redis::RedisServer;
