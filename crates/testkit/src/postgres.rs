@@ -99,7 +99,9 @@ impl PostgresServer {
     pub async fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             // The quickest end that leaves no process of the server behind.
-            process.signal("QUIT");
+            if process.runs() {
+                process.signal("QUIT");
+            }
             assert!(process.ended(Duration::from_secs(20)).await.is_some(), "postgres ends");
         }
     }
