@@ -167,7 +167,8 @@ impl Address {
             let made = sqlx::query(AssertSqlSafe(make)).execute(&mut *connection).await;
             made.map_err(database(doing))?;
         }
-        sqlx::migrate!().run(connection).await.map_err(migration)
+        // As `run`, whose future the compiler does not see may be sent.
+        sqlx::migrate!().run_direct(None, connection, false).await.map_err(migration)
     }
 }
 

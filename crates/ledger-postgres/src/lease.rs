@@ -102,18 +102,23 @@ impl Standby {
         }
     }
 
-    /// Waits until the lease is free and takes it. A database that is away is waited for.
+    /// Waits until the lease is free and takes it. A database that is away is waited for; `told` hears with each look
+    /// whether it is there.
     ///
     /// # Errors
     /// As [`Standby::take`], but not [`LedgerError::Database`] and [`LedgerError::Full`].
-    pub async fn wait(&mut self) -> Result<PostgresLedger, LedgerError> {
+    pub async fn wait(
+        &mut self,
+        mut told: impl FnMut(bool),
+    ) -> Result<PostgresLedger, LedgerError> {
         let pause =
             (self.options.lease / 10).clamp(Duration::from_millis(10), Duration::from_secs(1));
         loop {
             match self.take().await {
                 Ok(Some(ledger)) => return Ok(ledger),
-                Ok(None) => {}
+                Ok(None) => told(true),
                 Err(error @ (LedgerError::Database { .. } | LedgerError::Full)) => {
+                    told(false);
                     tracing::warn!(%error, "standing by without the database");
                 }
                 Err(error) => return Err(error),

@@ -22,7 +22,7 @@ pub struct PostgresReader {
 }
 
 impl PostgresReader {
-    /// Reads over this many connections; it connects when it first needs one.
+    /// Reads over this many connections; it connects when it first needs one. To be called within a Tokio runtime.
     pub fn new(address: &Address, connections: u32) -> Self {
         Self { pool: address.pool(connections), reveal: None }
     }

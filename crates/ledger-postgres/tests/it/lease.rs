@@ -23,7 +23,7 @@ async fn a_second_writer_waits_until_the_first_gives_the_lease_back() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         writer.close().await.unwrap();
     };
-    let (successor, ()) = tokio::join!(second.wait(), release);
+    let (successor, ()) = tokio::join!(second.wait(|_| {}), release);
     let successor = successor.unwrap();
     assert_eq!(successor.last_journal_seq(), 5);
     successor.append_all(records(6..=9)).await.unwrap();
@@ -45,7 +45,7 @@ async fn who_lives_keeps_the_lease_and_who_does_not_is_fenced_out() {
     assert!(still.is_err() && none.is_none());
     first.append_all(records(1..=3)).await.unwrap();
     // From here on it is as if paused: nothing renews.
-    let second = second.wait().await.unwrap();
+    let second = second.wait(|_| {}).await.unwrap();
     second.append_all(records(4..=6)).await.unwrap();
     assert!(matches!(first.append_all(records(7..=9)).await, Err(LedgerError::Fenced)));
     assert!(matches!(first.keep_up().await, LedgerError::Fenced));
@@ -64,7 +64,7 @@ async fn a_batch_that_arrives_after_the_takeover_is_not_stored() {
     first.append_all(records(1..=3)).await.unwrap();
     proxy.set(Weather::Slow(SHORT * 4));
     let (late, successor) = tokio::join!(first.append_all(records(4..=6)), async {
-        let second = second.wait().await.unwrap();
+        let second = second.wait(|_| {}).await.unwrap();
         second.append_all(records(4..=5)).await.unwrap();
         second
     });
@@ -80,7 +80,7 @@ const PORT: &str = "PORTCULLIS_LEDGER_PAUSED_PORT";
 async fn writer_to_be_paused() {
     let Ok(port) = std::env::var(PORT) else { return };
     let port = port.parse().unwrap();
-    let writer = standby(port, options(SHORT, None)).await.wait().await.unwrap();
+    let writer = standby(port, options(SHORT, None)).await.wait(|_| {}).await.unwrap();
     let mut number = 0;
     let write = async {
         loop {
@@ -115,7 +115,7 @@ async fn a_paused_process_that_comes_back_stores_nothing_more() {
     signal(paused.id(), "STOP");
     let begun = Instant::now();
     let mut second = standby(server.port(), options(LEASE, None)).await;
-    let second = second.wait().await.unwrap();
+    let second = second.wait(|_| {}).await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(5), "taken over after {:?}", begun.elapsed());
     let last = second.last_journal_seq() as i64;
     second.append_all(records(last + 1..=last + 100)).await.unwrap();

@@ -148,7 +148,7 @@ async fn a_writer_that_stands_by_waits_for_a_database_that_is_away() {
     let mut server = PostgresServer::start().await;
     let mut waits = standby(server.port(), options(LEASE, None)).await;
     server.kill().await;
-    let (taken, ()) = tokio::join!(waits.wait(), async {
+    let (taken, ()) = tokio::join!(waits.wait(|_| {}), async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         server.restart().await;
     });
