@@ -18,16 +18,22 @@ const PAGE: i64 = 1000;
 /// entry has it, as a message's within the frames (`$7`).
 const UP: &str = "
     SELECT seq, frame FROM entries
-    WHERE seq > $1 AND ($2::timestamptz IS NULL OR at >= $2) AND ($3::timestamptz IS NULL OR at <= $3)
+    WHERE seq > $1 AND seq BETWEEN $9 AND $10 AND ($2::timestamptz IS NULL OR at >= $2) AND ($3::timestamptz IS NULL OR at <= $3)
       AND ($4::text IS NULL OR bot = $4) AND ($5::text IS NULL OR kind = $5)
       AND ($6::bytea IS NULL OR key = $6) AND ($7::bytea IS NULL OR position($7 IN frame) > 0)
     ORDER BY seq LIMIT $8";
 const DOWN: &str = "
     SELECT seq, frame FROM entries
-    WHERE seq < $1 AND ($2::timestamptz IS NULL OR at >= $2) AND ($3::timestamptz IS NULL OR at <= $3)
+    WHERE seq < $1 AND seq BETWEEN $9 AND $10 AND ($2::timestamptz IS NULL OR at >= $2) AND ($3::timestamptz IS NULL OR at <= $3)
       AND ($4::text IS NULL OR bot = $4) AND ($5::text IS NULL OR kind = $5)
       AND ($6::bytea IS NULL OR key = $6) AND ($7::bytea IS NULL OR position($7 IN frame) > 0)
     ORDER BY seq DESC LIMIT $8";
+
+/// Between which numbers a time lies. The sum keeps the planner from walking along the numbers instead of using what
+/// it knows of the times.
+const BETWEEN: &str = "
+    SELECT min(seq + 0), max(seq + 0) FROM entries
+    WHERE at >= coalesce($1, '-infinity'::timestamptz) AND at <= coalesce($2, 'infinity'::timestamptz)";
 
 /// The rows of a search. Holds one page of entries at a time.
 pub struct Rows {
@@ -38,6 +44,8 @@ pub struct Rows {
     at: i64,
     more: bool,
     by_key: Option<bool>,
+    /// Between which numbers everything lies that can match, once that is known.
+    between: Option<(i64, i64)>,
     left: usize,
     found: VecDeque<Row>,
 }
@@ -49,6 +57,7 @@ impl Rows {
             at: if query.newest_first { i64::MAX } else { 0 },
             more: true,
             by_key: None,
+            between: None,
             left: query.limit.unwrap_or(usize::MAX),
             found: VecDeque::new(),
             matcher: Matcher::new(query.clone(), reveal),
@@ -100,19 +109,38 @@ impl Rows {
                 *self.by_key.insert(there.await.map_err(database(doing))?)
             }
         };
+        let (from, until) = (
+            query.from.map(|at| At(at.as_microsecond())),
+            query.until.map(|at| At(at.as_microsecond())),
+        );
+        let (low, high) = match self.between {
+            Some(between) => between,
+            None if from.is_none() && until.is_none() => *self.between.insert((1, i64::MAX)),
+            None => {
+                let found: (Option<i64>, Option<i64>) = sqlx::query_as(BETWEEN)
+                    .bind(from)
+                    .bind(until)
+                    .fetch_one(&self.pool)
+                    .await
+                    .map_err(database(doing))?;
+                *self.between.insert((found.0.unwrap_or(1), found.1.unwrap_or(0)))
+            }
+        };
         let id = query.id.as_deref();
         // JSON writes some characters in more than one way.
         let plain =
             |id: &&str| id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
         let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(if query.newest_first { DOWN } else { UP })
             .bind(self.at)
-            .bind(query.from.map(|at| At(at.as_microsecond())))
-            .bind(query.until.map(|at| At(at.as_microsecond())))
+            .bind(from)
+            .bind(until)
             .bind(query.bot.as_ref().map(|bot| bot.as_str()))
             .bind(query.kind.as_deref())
             .bind(id.filter(|_| by_key).map(key))
             .bind(id.filter(|id| !by_key && plain(id)).map(str::as_bytes))
             .bind(PAGE)
+            .bind(low)
+            .bind(high)
             .fetch_all(&self.pool)
             .await
             .map_err(database(doing))?;

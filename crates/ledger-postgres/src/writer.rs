@@ -19,6 +19,9 @@ use crate::{Address, checkpoints};
 /// Records and bytes that one statement stores at most.
 const RECORDS: usize = 4096;
 const BYTES: usize = 16 << 20;
+/// Why a writer is none any more.
+const TAKEN: &str = "another writer has taken over";
+
 /// How often a batch that finds the record other than it believed looks again.
 const TRIES: usize = 5;
 
@@ -149,8 +152,8 @@ impl PostgresLedger {
         self.answers.clone()
     }
 
-    /// Holds the lease and signs what is due, until another writer has taken over. While the database is away it
-    /// goes on trying.
+    /// Holds the lease and signs what is due, until another writer has taken over, or the lease has run out without the
+    /// database: then another one may be about to. While the database is away for less than that it goes on trying.
     pub async fn keep_up(&self) -> LedgerError {
         let pause = (self.lease / 6).clamp(Duration::from_millis(10), Duration::from_secs(1));
         loop {
@@ -159,7 +162,12 @@ impl PostgresLedger {
             match writer.keep_up().await {
                 Ok(()) => {}
                 Err(LedgerError::Fenced) => return LedgerError::Fenced,
-                Err(error) => tracing::warn!(%error, "lease or checkpoint not kept"),
+                Err(error) => {
+                    tracing::warn!(%error, "lease or checkpoint not kept");
+                    if writer.options.clock.instant() - writer.renewed >= self.lease {
+                        return writer.fence("the lease has run out without the database");
+                    }
+                }
             }
         }
     }
@@ -315,7 +323,7 @@ impl Writer {
             .await;
         let (head, frontier) = found?;
         if head.epoch != self.epoch {
-            return Err(self.fence());
+            return Err(self.fence(TAKEN));
         }
         if let Some(frontier) = frontier {
             self.frontier = frontier;
@@ -326,10 +334,10 @@ impl Writer {
         Ok(())
     }
 
-    fn fence(&mut self) -> LedgerError {
+    fn fence(&mut self, why: &'static str) -> LedgerError {
         if !self.fenced {
             self.fenced = true;
-            tracing::warn!(epoch = self.epoch, "another writer has taken over");
+            tracing::warn!(epoch = self.epoch, why, "no longer the writer");
             metrics::counter!("portcullis_audit_fenced_total").increment(1);
             metrics::gauge!("portcullis_audit_active").set(0.0);
         }
@@ -398,7 +406,7 @@ impl Writer {
                 lease::renew(connection, epoch, lease).await
             });
             if !renewed.await? {
-                return Err(self.fence());
+                return Err(self.fence(TAKEN));
             }
             self.renewed = self.options.clock.instant();
         }
@@ -430,7 +438,7 @@ impl Writer {
             checkpoints::keep(connection, epoch, &kept).await
         });
         if !mine.await? {
-            return Err(self.fence());
+            return Err(self.fence(TAKEN));
         }
         metrics::counter!("portcullis_audit_checkpoints_total").increment(1);
         metrics::gauge!("portcullis_audit_unsigned_entries").set(0.0);

@@ -73,6 +73,23 @@ async fn a_batch_that_arrives_after_the_takeover_is_not_stored() {
     assert_eq!(numbers(&server).await, (1..=7).collect::<Vec<_>>());
 }
 
+/// Cut off from the database, it cannot learn that another one writes, and gives itself up when the lease is over.
+#[tokio::test]
+async fn a_writer_that_is_cut_off_gives_itself_up() {
+    let server = PostgresServer::start().await;
+    let proxy = Proxy::to(server.port()).await;
+    let first = standby(proxy.port(), options(SHORT, None)).await.take().await.unwrap().unwrap();
+    first.append_all(records(1..=3)).await.unwrap();
+    proxy.set(Weather::Cut);
+    let begun = Instant::now();
+    assert!(matches!(first.keep_up().await, LedgerError::Fenced));
+    assert!(begun.elapsed() >= SHORT / 2, "{:?}", begun.elapsed());
+    assert!(matches!(first.append_all(records([4])).await, Err(LedgerError::Fenced)));
+    let second = standby(server.port(), options(LEASE, None)).await.wait(|_| {}).await.unwrap();
+    second.append_all(records([4])).await.unwrap();
+    assert_eq!(numbers(&server).await, [1, 2, 3, 4]);
+}
+
 const PORT: &str = "PORTCULLIS_LEDGER_PAUSED_PORT";
 
 #[tokio::test]
