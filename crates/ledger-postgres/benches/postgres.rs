@@ -1,11 +1,13 @@
 //! How fast entries of about 1 KB go into PostgreSQL, which runs on the same machine and syncs each batch.
 
+#![allow(clippy::expect_used, missing_docs, reason = "a benchmark fails with a place")]
+
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use portcullis_core::{ActionRecord, Body, BotId, Entry};
-use portcullis_ledger::{Record, Signing, Store};
+use portcullis_ledger::{Query, Record, Signing, Store};
 use portcullis_ledger_postgres::{Address, PostgresReader, Standby, WriterOptions};
 use portcullis_merkle::Signer;
 use portcullis_testkit::{PostgresOptions, PostgresServer};
@@ -63,6 +65,17 @@ fn postgres(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(ledger.last_seq()));
     group.bench_function("verify", |bencher| {
         bencher.iter(|| runtime.block_on(reader.verify(&Default::default())).expect("sound"));
+    });
+    // As many entries as a day of the files' benchmark has, in the middle of the record.
+    let middle = ledger.last_seq() as i64 / 2;
+    let time = |number: i64| Timestamp::from_millisecond(1_700_000_000_000 + number).ok();
+    let day = Query { from: time(middle), until: time(middle + 21_600), ..Query::default() };
+    group.throughput(Throughput::Elements(21_600));
+    group.bench_function("search/21600 entries by time", |bencher| {
+        bencher.iter(|| {
+            let rows = runtime.block_on(reader.search(day.clone()).all()).expect("found");
+            assert_eq!(rows.len(), 21_600);
+        });
     });
     group.finish();
 }

@@ -1,5 +1,12 @@
 //! The record in PostgreSQL, on a real server.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "this program is tests: a panic in a function that they share is a failed test with its place"
+)]
+
 mod evidence;
 mod lease;
 mod outage;

@@ -1,5 +1,12 @@
 //! Audit as processes: two of them on one PostgreSQL, which take turns when one is killed, paused or told to stop.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "this program is tests: a panic in a function that they share is a failed test with its place"
+)]
+
 use std::fs::File;
 use std::process::Command;
 use std::time::Duration;
@@ -33,7 +40,7 @@ struct Audit {
 impl House {
     async fn build() -> Self {
         let (nats, postgres) = (NatsServer::start().await, PostgresServer::start().await);
-        let client = connect(&ConnectOptions::new(&nats.url(), "test")).await.unwrap();
+        let client = connect(&ConnectOptions::new(nats.url(), "test")).await.unwrap();
         init(&client, &InitOptions::default()).await.unwrap();
         let shared = tempfile::tempdir().unwrap();
         Self { nats, postgres, shared, client, sent: 0 }
