@@ -69,7 +69,7 @@ test: lint charts alerts ## lint, the charts, the alerts, then every test but th
 	@$(TOOLS) && $(CLIENTS) && set -x && cargo build --workspace --bins --locked && cargo test --workspace --locked --no-fail-fast
 	@echo
 	@echo "make test: passed. Not run (make test-all runs all of these but the last two):"
-	@echo "  - tests marked #[ignore], counted as 'ignored' above (one: a process that another test starts and kills)"
+	@echo "  - tests marked #[ignore], counted as 'ignored' above (processes that other tests start and kill or pause)"
 	@echo "  - tests/tools/up-smoke.sh: release build, every service as a process, a message through, Ctrl-C"
 	@echo "  - cargo-deny: licences, bans, sources (make deny)"
 	@echo "  - the charts at a real kube-apiserver (make apiserver)"

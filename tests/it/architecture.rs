@@ -10,7 +10,7 @@ const STAGES: [&str; 5] =
     ["rate-limit", "sanitizer", "injection-classifier", "sentiment", "moderation"];
 
 /// Protocols that only doors, readers and adapters may name, and the adapters themselves.
-const PROTOCOLS: [&str; 8] = [
+const PROTOCOLS: [&str; 10] = [
     "async_nats",
     "axum",
     "redis",
@@ -18,7 +18,9 @@ const PROTOCOLS: [&str; 8] = [
     "opentelemetry_otlp",
     "opentelemetry_sdk",
     "portcullis_bus_nats",
+    "portcullis_ledger_postgres",
     "portcullis_state_redis",
+    "sqlx",
 ];
 
 /// Async runtimes, and crates that are no use without one.
@@ -46,6 +48,7 @@ const RUNTIMES: [&str; 8] = [
 /// - `crates/keep`, `crates/streams`: parts of ingress that stand for themselves, so that it stays small.
 /// - `crates/frames`, `crates/ledger`, `crates/merkle`: the record in files, and its tree, checkpoints and proofs. The
 ///   program for people reads and verifies the record without the service that fills it.
+/// - `crates/ledger-postgres`: the record in PostgreSQL, so that the files need no database.
 /// - `crates/out`, `crates/record-cli`: the program for people was too large: where it writes, and its commands about the
 ///   record.
 /// - `crates/personal`: what is personal in the record. Ingress seals it, audit keeps it, the program for people reads it.
@@ -66,6 +69,7 @@ const DESIGNED: &[&str] = &[
     "crates/host",
     "crates/keep",
     "crates/ledger",
+    "crates/ledger-postgres",
     "crates/measure",
     "crates/merkle",
     "crates/model",

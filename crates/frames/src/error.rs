@@ -109,6 +109,17 @@ pub enum LedgerError {
         /// What the system said.
         source: Arc<io::Error>,
     },
+    /// Another writer has taken the ledger over: nothing more can be stored by this one.
+    #[error("another writer has taken the ledger over")]
+    Fenced,
+    /// The database could not be reached or refused something: it can be tried again.
+    #[error("could not {doing}: database {why}")]
+    Database {
+        /// What was tried.
+        doing: &'static str,
+        /// What went wrong: a kind of error or an SQLSTATE, never the server's own words, which may quote.
+        why: Arc<str>,
+    },
     /// The index could not be used. It can be removed and is then rebuilt.
     #[error("index: {0}")]
     Index(Arc<redb::Error>),

@@ -21,5 +21,5 @@ pub use files::{Appended, Fsync, Ledger, LedgerOptions};
 pub use journal::LedgerJournal;
 pub use portcullis_frames::record::{Content, DeadNote, Gap, Record, Row};
 pub use portcullis_frames::{Flaw, LedgerError};
-pub use search::{Query, Rows};
+pub use search::{Matcher, Query, Rows};
 pub use store::{Keep, Reveal, Store};

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use portcullis_ledger::{LedgerError, LedgerReader, Query, Row, Verified, Verify as Against};
+use portcullis_ledger::{LedgerError, Query, Row, Verified};
 use portcullis_merkle::{Checkpoint, Proof, ProofError, PublicKey};
 
 use super::{Data, value};
@@ -88,31 +88,25 @@ fn read_checkpoints(path: &Path, key: Option<&PublicKey>) -> anyhow::Result<Vec<
 
 /// Reads every byte of the record.
 pub(super) fn verify(args: &Verify) -> anyhow::Result<ExitCode> {
-    args.data.check()?;
     let key = args.key.read(&args.data)?;
     let kept = match &args.checkpoint {
         Some(path) => read_checkpoints(path, key.as_ref())?,
         None => Vec::new(),
     };
-    let bar = bar(LedgerReader::bytes(&args.data.data)?);
-    let progress = |bytes| bar.inc(bytes);
-    let against = Against {
-        key: key.as_ref(),
-        kept_elsewhere: &kept,
-        progress: &progress,
-        ..Against::default()
-    };
-    let found = LedgerReader::verify(&args.data.data, &against);
+    let database = args.data.is_database();
+    let bar = bar(args.data.amount()?, database);
+    let found = args.data.verify(key.as_ref(), &kept, &|done| bar.inc(done))?;
     bar.finish_and_clear();
     match found {
         Ok(found) => {
-            out::print(&sound(&found, key.is_some()))?;
+            out::print(&sound(&found, key.is_some(), database))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(LedgerError::Corrupt { file, offset, seq, flaw }) => {
             let entry = seq.map_or_else(|| "unknown".into(), |seq| seq.to_string());
             let place = if offset > 0 { format!(", offset {offset}") } else { String::new() };
-            out::print(&format!("broken: file {file}{place}, entry {entry}: {flaw}"))?;
+            let kind = if database { "table" } else { "file" };
+            out::print(&format!("broken: {kind} {file}{place}, entry {entry}: {flaw}"))?;
             Ok(ExitCode::from(1))
         }
         Err(error @ LedgerError::NotAsSigned { .. }) => {
@@ -130,16 +124,15 @@ pub(super) fn verify(args: &Verify) -> anyhow::Result<ExitCode> {
 }
 
 /// What is said of a record that is as it should be.
-fn sound(found: &Verified, key: bool) -> String {
+fn sound(found: &Verified, key: bool, database: bool) -> String {
     let Verified { entries, segments, unfinished, checkpoints, signed, proven, .. } = *found;
+    let place = if database { "in PostgreSQL".to_owned() } else { format!("{segments} segments") };
     let mut text = if proven > 0 {
         format!(
-            "proven: entries 1 to {proven} are those of the checkpoint; {entries} entries, {segments} segments"
+            "proven: entries 1 to {proven} are those of the checkpoint; {entries} entries, {place}"
         )
     } else {
-        format!(
-            "consistent, not proven against its own writer: {entries} entries, {segments} segments"
-        )
+        format!("consistent, not proven against its own writer: {entries} entries, {place}")
     };
     let signed = signed.max(proven);
     text += &match (checkpoints, entries - signed.min(entries)) {
@@ -156,14 +149,17 @@ fn sound(found: &Verified, key: bool) -> String {
     text
 }
 
-fn bar(bytes: u64) -> ProgressBar {
+fn bar(amount: u64, entries: bool) -> ProgressBar {
     if !stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new(bytes);
-    match ProgressStyle::with_template(
-        "{bar:32} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
-    ) {
+    let bar = ProgressBar::new(amount);
+    let template = if entries {
+        "{bar:32} {human_pos}/{human_len} entries  {per_sec}  {eta} left"
+    } else {
+        "{bar:32} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left"
+    };
+    match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }

@@ -113,7 +113,7 @@ impl Write for Hashed {
 /// Prints or writes entries, the oldest first.
 pub(super) fn export(args: Export) -> anyhow::Result<ExitCode> {
     let reader = args.data.open()?;
-    let last = reader.last_seq();
+    let last = reader.last_seq()?;
     let rows = reader.search(args.filter.query(false));
     let Some(path) = args.out else {
         anyhow::ensure!(args.format != Format::Parquet, "parquet is written into a file: --out");

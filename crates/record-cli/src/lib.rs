@@ -5,19 +5,18 @@ mod evidence;
 mod export;
 mod parquet;
 mod report;
+mod source;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::Context;
 use jiff::Timestamp;
 use portcullis_core::{Body, BotId, Decision};
-use portcullis_ledger::{Content, LedgerReader, Query, Row};
-use portcullis_personal::PersonKeys;
+use portcullis_ledger::{Content, Query, Row};
 use serde_json::{Value, json};
 
+use self::source::Data;
 use portcullis_out::{Out, harmless};
 
 /// What can be done with the record.
@@ -36,17 +35,6 @@ pub enum Command {
     Prove(evidence::Prove),
     /// Check such a proof, offline, and print the entry. Exit status: 0 proven, 1 not proven, 2 unusable.
     CheckProof(evidence::CheckProof),
-}
-
-/// Where the record is.
-#[derive(clap::Args)]
-struct Data {
-    /// The folder of the gateway's data; the record is `audit` in it.
-    #[arg(long, value_name = "DIR", default_value = "./portcullis-data")]
-    data: PathBuf,
-    /// The folder of the keys of what is personal; keys in the data folder where it is not named.
-    #[arg(long, value_name = "DIR")]
-    keys: Option<PathBuf>,
 }
 
 /// What is looked for: entries that meet every condition.
@@ -122,30 +110,6 @@ fn decision(word: &str) -> Result<Decision, &'static str> {
         .into_iter()
         .find(|decision| decision.as_str() == word)
         .ok_or("must be allow, rewrite, throttle, hold or block")
-}
-
-impl Data {
-    fn check(&self) -> anyhow::Result<()> {
-        let name = self.data.display();
-        anyhow::ensure!(
-            self.data.join("audit").is_dir(),
-            "{name}: there is no record here (no folder `audit` in it); name the folder with --data"
-        );
-        Ok(())
-    }
-
-    fn open(&self) -> anyhow::Result<LedgerReader> {
-        self.check()?;
-        let name = || self.data.display().to_string();
-        let reader = LedgerReader::open(&self.data).with_context(name)?;
-        // Whoever may read the keys reads what is personal, too.
-        let keys = self.keys.clone().unwrap_or_else(|| self.data.join("keys")).join("persons");
-        if !keys.exists() {
-            return Ok(reader);
-        }
-        let read = PersonKeys::read(&keys).with_context(|| format!("keys {}", keys.display()))?;
-        Ok(reader.revealing(Arc::new(read)))
-    }
 }
 
 impl Filter {

@@ -1,8 +1,9 @@
 //! What tests share: real servers on free ports, stages that misbehave on command, builders, and the
 //! conformance suites that every form of a port must pass.
 //!
-//! The servers are found through `PORTCULLIS_NATS_SERVER` and `PORTCULLIS_REDIS_SERVER`, then on
-//! `PATH`; the search engine through `PORTCULLIS_OPENSEARCH`. A server that is not there fails the test; no test is skipped for the lack of one.
+//! The servers are found through `PORTCULLIS_NATS_SERVER`, `PORTCULLIS_REDIS_SERVER` and `PORTCULLIS_POSTGRES`,
+//! then on `PATH`; the search engine through `PORTCULLIS_OPENSEARCH`. A server that is not there fails the test; no
+//! test is skipped for the lack of one.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,6 +19,7 @@ pub mod conformance;
 mod fault;
 mod nats;
 mod opensearch;
+mod postgres;
 mod process;
 mod proxy;
 mod redis;
@@ -28,6 +30,7 @@ pub use build::{ask, entry, interaction, shop, verdict_entry};
 pub use fault::{FaultStage, Mood, answer_garbage};
 pub use nats::{NatsOptions, NatsServer};
 pub use opensearch::OpenSearch;
+pub use postgres::{PostgresOptions, PostgresServer, SmallDisk};
 pub use process::Process;
 pub use proxy::{Proxy, Weather};
 pub use redis::RedisServer;

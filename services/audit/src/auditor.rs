@@ -91,7 +91,8 @@ impl Auditor {
     /// acknowledged before it is durable, so that a crash at any point costs no entry.
     ///
     /// # Errors
-    /// [`LedgerError::Stopped`] when the ledger must be opened again.
+    /// [`LedgerError::Stopped`] when the ledger must be opened again; [`LedgerError::Fenced`] when another writer
+    /// has taken it over.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), LedgerError> {
         loop {
             let ended = tokio::select! {
@@ -99,7 +100,9 @@ impl Auditor {
                 ended = self.follow() => ended,
             };
             match ended {
-                Err(Interrupted::Ledger(LedgerError::Stopped)) => return Err(LedgerError::Stopped),
+                Err(Interrupted::Ledger(error @ (LedgerError::Stopped | LedgerError::Fenced))) => {
+                    return Err(error);
+                }
                 Err(Interrupted::Ledger(error)) => tracing::warn!(%error, "entries not stored"),
                 Err(Interrupted::Journal(error)) => tracing::warn!(%error, "journal interrupted"),
                 Ok(()) => tracing::info!("journal ended"),

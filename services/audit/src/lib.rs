@@ -4,6 +4,7 @@
 
 mod auditor;
 pub mod checkpoints;
+pub mod database;
 pub mod personal;
 pub mod start;
 

@@ -133,6 +133,11 @@ impl Keep for Kept {
     }
 }
 
+/// Whether the keys could not be opened because another process has them.
+pub(crate) fn is_locked(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(PersonalError::Locked))
+}
+
 fn error(error: PersonalError) -> LedgerError {
     match error {
         PersonalError::Store(source) if source.kind() == std::io::ErrorKind::StorageFull => {

@@ -9,14 +9,16 @@ use async_trait::async_trait;
 use portcullis_bus::JournalError;
 use portcullis_bus_nats::{Client, NatsJournal, lag, subjects};
 use portcullis_config::{CommonConfig, HealthConfig, NatsConfig, TelemetryConfig};
-use portcullis_service::Kit;
+use portcullis_service::{Condition, Kit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use portcullis_core::SystemClock;
 use portcullis_ledger::{Ledger, LedgerOptions};
+use portcullis_ledger_postgres::WriterOptions;
 
 use crate::checkpoints::{self, CheckpointConfig};
+use crate::database::{OnPostgres, PostgresConfig};
 use crate::personal::PersonalConfig;
 use crate::{Auditor, AuditorOptions, Dead, DeadLetter};
 
@@ -28,8 +30,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The folder of the record: audit/ in it is the record itself, index/ can be rebuilt from it. One
-    /// process alone may write to it.
+    /// process alone may write to it. Where the record is in PostgreSQL, only keys/ is in it.
     pub data: PathBuf,
+    /// Where the record is kept: files (in the data folder), or postgres (one writes, others stand by; all need the
+    /// same keys).
+    pub ledger: LedgerKind,
+    /// How to reach PostgreSQL, where the record is there.
+    pub postgres: PostgresConfig,
     /// How checkpoints of the record are signed, and where they are told.
     pub checkpoints: CheckpointConfig,
     /// What is personal in the record, and how long it can be read.
@@ -44,10 +51,23 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
 }
 
+/// Where the record is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LedgerKind {
+    /// In files on this machine.
+    #[default]
+    Files,
+    /// In PostgreSQL.
+    Postgres,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             data: "./portcullis-data".into(),
+            ledger: LedgerKind::default(),
+            postgres: PostgresConfig::default(),
             checkpoints: CheckpointConfig::default(),
             personal: PersonalConfig::default(),
             grace_ms: 10_000,
@@ -77,7 +97,30 @@ impl CommonConfig for Config {
 /// # Errors
 /// Where the ledger cannot be opened or the bus refuses us.
 pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
-    let (bus, record) = (kit.health().condition("bus"), kit.health().condition("ledger"));
+    let bus = kit.health().condition("bus");
+    let record = kit.health().condition("ledger");
+    // From the start, so that the first of a kind is a rise that an alert sees.
+    for name in ["gaps", "missing", "late", "dead", "duplicates"] {
+        metrics::counter!(format!("portcullis_audit_{name}_total")).increment(0);
+    }
+    let client = match config.ledger {
+        LedgerKind::Files => on_files(&kit, &config, &bus, &record).await?,
+        LedgerKind::Postgres => on_postgres(&kit, &config, &bus, record).await?,
+    };
+    let (bus, ended) = (client.clone(), kit.shutdown().clone());
+    kit.tasks().spawn("journal-lag", lag::watch(bus, subjects::JOURNAL, "audit", ended.clone()));
+    let full = lag::watch_stream(client.clone(), subjects::JOURNAL, ended);
+    kit.tasks().spawn("journal-fill", full);
+    portcullis_host::close_at_the_end(&kit, client);
+    Ok(())
+}
+
+async fn on_files(
+    kit: &Kit,
+    config: &Config,
+    bus: &Condition,
+    record: &Condition,
+) -> anyhow::Result<Client> {
     let signing = Some(config.checkpoints.signing(&config.data)?);
     let (data, options) = (config.data.clone(), LedgerOptions { signing, ..<_>::default() });
     let opened = tokio::task::spawn_blocking(move || Ledger::open(&data, options));
@@ -85,10 +128,7 @@ pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
         opened.await?.with_context(|| format!("data: {}", config.data.display()))?;
     tracing::info!(?report, "ledger open");
     record.met();
-    // From the start, so that the first of a kind is a rise that an alert sees.
-    for name in ["gaps", "missing", "late", "dead", "duplicates"] {
-        metrics::counter!(format!("portcullis_audit_{name}_total")).increment(0);
-    }
+    metrics::gauge!("portcullis_audit_active").set(1.0);
     let ledger = Arc::new(ledger);
     let kept = config.personal.open(&config.data)?;
     tracing::info!(audit_key = kept.public(), "ingress seals what is personal to this key");
@@ -113,12 +153,49 @@ pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
     let auditor = Auditor::new(journal, ledger, Arc::new(dead), options).keeping(kept);
     let shutdown = kit.shutdown().clone();
     kit.tasks().vital("auditor", async move { Ok(auditor.run(shutdown).await?) });
-    let (bus, ended) = (client.clone(), kit.shutdown().clone());
-    kit.tasks().spawn("journal-lag", lag::watch(bus, subjects::JOURNAL, "audit", ended.clone()));
-    let full = lag::watch_stream(client.clone(), subjects::JOURNAL, ended);
-    kit.tasks().spawn("journal-fill", full);
-    portcullis_host::close_at_the_end(&kit, client);
-    Ok(())
+    Ok(client)
+}
+
+async fn on_postgres(
+    kit: &Kit,
+    config: &Config,
+    bus: &Condition,
+    record: Condition,
+) -> anyhow::Result<Client> {
+    let address = config.postgres.address()?;
+    let signing = Some(config.checkpoints.signing(&config.data)?);
+    // Said before anything is waited for.
+    drop(config.checkpoints.places(None)?);
+    let client = portcullis_host::nats(&config.nats, kit.name()).await?;
+    bus.met();
+    let host = hostname().unwrap_or_else(|| "unnamed".into());
+    let options = WriterOptions {
+        holder: format!("{host}/{}", std::process::id()),
+        lease: Duration::from_secs(config.postgres.lease_s),
+        signing,
+        ..WriterOptions::default()
+    };
+    let audit = OnPostgres {
+        address,
+        options,
+        data: config.data.clone(),
+        personal: config.personal.clone(),
+        checkpoints: config.checkpoints.clone(),
+        journal: Arc::new(NatsJournal::new(client.clone(), PATIENCE)),
+        dead: Arc::new(OnTheBus::new(client.clone(), PATIENCE)),
+        client: client.clone(),
+        record,
+    };
+    let shutdown = kit.shutdown().clone();
+    kit.tasks().vital("auditor", audit.run(shutdown));
+    Ok(client)
+}
+
+/// The machine's name, for people.
+fn hostname() -> Option<String> {
+    let name = std::env::var("HOSTNAME").ok();
+    let name = name.or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 /// Entries that could not be read go to the stream `DEAD`.

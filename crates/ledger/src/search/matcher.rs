@@ -9,8 +9,8 @@ use super::Query;
 use crate::Reveal;
 use crate::files::record::{Payload, Row};
 
-/// A query, made ready.
-pub(super) struct Matcher {
+/// A query, made ready: for whoever reads entries, from files or from elsewhere.
+pub struct Matcher {
     query: Query,
     /// Words that stand literally in every entry that matches.
     needles: Vec<Finder<'static>>,
@@ -20,7 +20,8 @@ pub(super) struct Matcher {
 }
 
 impl Matcher {
-    pub(super) fn new(query: Query, reveal: Option<Arc<dyn Reveal>>) -> Self {
+    /// Looks for what `query` says, and into what is sealed where `reveal` can open it.
+    pub fn new(query: Query, reveal: Option<Arc<dyn Reveal>>) -> Self {
         let words = [
             query.bot.as_ref().map(|bot| bot.as_str()),
             query.speaker.as_deref(),
@@ -44,13 +45,13 @@ impl Matcher {
     }
 
     /// `false` only if the payload cannot match.
-    pub(super) fn may_match(&self, payload: &[u8]) -> bool {
+    pub fn may_match(&self, payload: &[u8]) -> bool {
         self.needles.iter().all(|needle| needle.find(payload).is_some())
             || self.escape.find(payload).is_some()
     }
 
     /// The row, if it matches; the outer `None` if it cannot be read.
-    pub(super) fn row(&self, payload: &Payload<'_>) -> Option<Option<Row>> {
+    pub fn row(&self, payload: &Payload<'_>) -> Option<Option<Row>> {
         let query = &self.query;
         let at = if payload.entry.is_some() {
             let head = payload.head()?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use portcullis_core::{BotId, Decision};
 
-use self::matcher::Matcher;
+pub use self::matcher::Matcher;
 use crate::files::blocks::{Block, Blocks, bot_bit};
 use crate::files::record::{Payload, Row};
 use crate::files::segment::{Frames, Layout, corrupt};

@@ -10,14 +10,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portcullis_bus::{Journal, JournalError};
 use portcullis_ledger::{Fsync, Ledger, LedgerJournal, LedgerOptions, LedgerReader, Query};
-use portcullis_ledger::{Signing, Verify};
+use portcullis_ledger::{Row, Signing, Store, Verify};
+use portcullis_ledger_postgres::{Address, PostgresLedger, PostgresReader, Standby, WriterOptions};
 use portcullis_merkle::Signer;
+use portcullis_testkit::PostgresServer;
 use tokio_util::sync::CancellationToken;
 
 use super::entry;
 use crate::{Auditor, AuditorOptions, Dead, DeadLetter};
 
 const FOLDER: &str = "PORTCULLIS_AUDIT_KILLED_FOLDER";
+/// Where the record is, if not in files.
+const POSTGRES: &str = "PORTCULLIS_AUDIT_KILLED_POSTGRES";
 const KILLS: usize = 100;
 const ENTRIES: i64 = 4000;
 
@@ -35,24 +39,39 @@ fn journal(root: &Path) -> LedgerJournal {
     LedgerJournal::new(Arc::new(Ledger::open(&root.join("journal"), options).unwrap().0))
 }
 
-fn ledger(root: &Path) -> Ledger {
+fn signing() -> Option<Signing> {
     let signer = Signer::parse(&Signer::generate("test/audit").unwrap()).unwrap();
-    let signing = Some(Signing { signer, entries: 20, within: Duration::MAX });
-    let options = LedgerOptions { signing, ..LedgerOptions::default() };
+    Some(Signing { signer, entries: 20, within: Duration::MAX })
+}
+
+fn ledger(root: &Path) -> Ledger {
+    let options = LedgerOptions { signing: signing(), ..LedgerOptions::default() };
     Ledger::open(&root.join("kept"), options).unwrap().0
 }
 
+/// The record in PostgreSQL, once the lease of whoever was killed has run out.
+async fn on_postgres(url: &str) -> PostgresLedger {
+    let lease = Duration::from_millis(150);
+    let options = WriterOptions { signing: signing(), lease, ..WriterOptions::default() };
+    let address = Address::parse(url).unwrap();
+    Standby::prepare(address, options).await.unwrap().wait(|_| {}).await.unwrap()
+}
+
 /// Carries the journal into the ledger, and prints how far it has come.
-async fn work(root: &Path, mut tell: impl FnMut(u64)) {
-    let kept = Arc::new(ledger(root));
+async fn work(
+    root: &Path,
+    kept: Arc<dyn Store>,
+    last: impl Fn() -> u64,
+    mut tell: impl FnMut(u64),
+) {
     let options = AuditorOptions { batch: 7, gather: Duration::ZERO, ..AuditorOptions::default() };
-    let auditor = Auditor::new(Arc::new(journal(root)), kept.clone(), Arc::new(Nobody), options);
+    let auditor = Auditor::new(Arc::new(journal(root)), kept, Arc::new(Nobody), options);
     let shutdown = CancellationToken::new();
     let watch = async {
         let mut told = 0;
-        while kept.last_seq() < ENTRIES as u64 {
-            if kept.last_seq() > told {
-                told = kept.last_seq();
+        while last() < ENTRIES as u64 {
+            if last() > told {
+                told = last();
                 tell(told);
             }
             tokio::time::sleep(Duration::from_micros(200)).await;
@@ -63,17 +82,35 @@ async fn work(root: &Path, mut tell: impl FnMut(u64)) {
     ended.unwrap();
 }
 
-#[tokio::test]
-#[ignore = "a process of the next test, which kills it"]
-async fn auditor_to_be_killed() {
-    let Some(folder) = std::env::var_os(FOLDER) else { return };
-    work(&PathBuf::from(folder), |at| println!("\nkept {at}")).await;
+async fn work_on_files(root: &Path, tell: impl FnMut(u64)) {
+    let kept = Arc::new(ledger(root));
+    work(root, kept.clone(), || kept.last_seq(), tell).await;
+}
+
+async fn work_on_postgres(root: &Path, url: &str, tell: impl FnMut(u64)) {
+    let kept = Arc::new(on_postgres(url).await);
+    let work = work(root, kept.clone(), || kept.last_seq(), tell);
+    tokio::select! {
+        error = kept.keep_up() => panic!("{error}"),
+        () = work => {}
+    }
+    kept.close().await.unwrap();
 }
 
 #[tokio::test]
-async fn an_auditor_killed_a_hundred_times_keeps_each_entry_once_and_in_order() {
-    let folder = tempfile::tempdir().unwrap();
-    let journal = journal(folder.path());
+#[ignore = "a process of the next tests, which kill it"]
+async fn auditor_to_be_killed() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
+    let tell = |at| println!("\nkept {at}");
+    match std::env::var(POSTGRES) {
+        Ok(url) => work_on_postgres(&folder, &url, tell).await,
+        Err(_) => work_on_files(&folder, tell).await,
+    }
+}
+
+/// A journal of all the entries, and an auditor that is killed while it carries them, a hundred times.
+async fn kill_a_hundred_times(folder: &Path, postgres: Option<&str>) {
+    let journal = journal(folder);
     for first in (0..ENTRIES).step_by(100) {
         let appends = (first..first + 100).map(entry).collect::<Vec<_>>();
         for entry in &appends {
@@ -84,7 +121,8 @@ async fn an_auditor_killed_a_hundred_times_keeps_each_entry_once_and_in_order() 
     for kill in 0..KILLS {
         let mut auditor = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "tests::killed::auditor_to_be_killed", "--ignored", "--nocapture"])
-            .env(FOLDER, folder.path())
+            .env(FOLDER, folder)
+            .envs(postgres.map(|url| (POSTGRES, url)))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -96,15 +134,41 @@ async fn an_auditor_killed_a_hundred_times_keeps_each_entry_once_and_in_order() 
         auditor.kill().unwrap();
         auditor.wait().unwrap();
     }
-    work(folder.path(), |_| {}).await;
-    let kept = folder.path().join("kept");
-    let rows = LedgerReader::open(&kept).unwrap().search(Query::default());
+}
+
+fn are_all_there(rows: impl Iterator<Item = Row>) {
     let mut count = 0;
     for (number, row) in rows.enumerate() {
-        assert_eq!(row.unwrap().content.entry(), Some(&entry(number as i64)));
+        assert_eq!(row.content.entry(), Some(&entry(number as i64)));
         count += 1;
     }
     assert_eq!(count, ENTRIES);
+}
+
+#[tokio::test]
+async fn an_auditor_killed_a_hundred_times_keeps_each_entry_once_and_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    kill_a_hundred_times(folder.path(), None).await;
+    work_on_files(folder.path(), |_| {}).await;
+    let kept = folder.path().join("kept");
+    let rows = LedgerReader::open(&kept).unwrap().search(Query::default());
+    are_all_there(rows.map(Result::unwrap));
     let found = LedgerReader::verify(&kept, &Verify::default()).unwrap();
+    assert!(found.signed > 0 && found.entries == ENTRIES as u64, "{found:?}");
+}
+
+#[tokio::test]
+async fn an_auditor_on_postgres_killed_a_hundred_times_keeps_each_entry_once_and_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = PostgresServer::start().await;
+    kill_a_hundred_times(folder.path(), Some(&server.url())).await;
+    let before = on_postgres(&server.url()).await;
+    let came = before.last_seq();
+    before.close().await.unwrap();
+    assert!(came > 100, "the killed ones came to {came}");
+    work_on_postgres(folder.path(), &server.url(), |_| {}).await;
+    let reader = PostgresReader::new(&Address::parse(&server.url()).unwrap(), 2);
+    are_all_there(reader.search(Query::default()).all().await.unwrap().into_iter());
+    let found = reader.verify(&Default::default()).await.unwrap();
     assert!(found.signed > 0 && found.entries == ENTRIES as u64, "{found:?}");
 }

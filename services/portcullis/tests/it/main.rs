@@ -9,6 +9,7 @@
 
 mod admin;
 mod audit;
+mod audit_postgres;
 mod audit_report;
 mod bench;
 mod check;

@@ -1,0 +1,189 @@
+//! Audit as processes: two of them on one PostgreSQL, which take turns when one is killed, paused or told to stop.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "this program is tests: a panic in a function that they share is a failed test with its place"
+)]
+
+use std::fs::File;
+use std::process::Command;
+use std::time::Duration;
+
+use portcullis_bus::Journal;
+use portcullis_bus_nats::admin::{InitOptions, init};
+use portcullis_bus_nats::{Client, ConnectOptions, NatsJournal, connect};
+use portcullis_ledger::Query;
+use portcullis_ledger_postgres::{Address, Against, PostgresReader};
+use portcullis_merkle::PublicKey;
+use portcullis_testkit::{NatsServer, PostgresServer, Process, entry, eventually};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Bus, database, and a folder that all audits share, as a volume.
+struct House {
+    nats: NatsServer,
+    postgres: PostgresServer,
+    shared: TempDir,
+    client: Client,
+    sent: usize,
+}
+
+/// One audit; killed on drop.
+struct Audit {
+    process: Process,
+    log: std::path::PathBuf,
+}
+
+impl House {
+    async fn build() -> Self {
+        let (nats, postgres) = (NatsServer::start().await, PostgresServer::start().await);
+        let client = connect(&ConnectOptions::new(nats.url(), "test")).await.unwrap();
+        init(&client, &InitOptions::default()).await.unwrap();
+        let shared = tempfile::tempdir().unwrap();
+        Self { nats, postgres, shared, client, sent: 0 }
+    }
+
+    fn audit(&self, name: &str) -> Audit {
+        let log = self.shared.path().join(format!("{name}.log"));
+        let password = self.shared.path().join("password");
+        std::fs::write(&password, "of no interest to a server that trusts\n").unwrap();
+        let url = format!("postgres://127.0.0.1:{}/postgres", self.postgres.port());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis-audit"));
+        command
+            .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
+            .env("PORTCULLIS__DATA", self.shared.path())
+            .env("PORTCULLIS__LEDGER", "postgres")
+            .env("PORTCULLIS__POSTGRES__URL", url)
+            .env("PORTCULLIS__POSTGRES__USER", "portcullis")
+            .env("PORTCULLIS__POSTGRES__PASSWORD_FILE", &password)
+            .env("PORTCULLIS__POSTGRES__LEASE_S", "1")
+            .env("PORTCULLIS__CHECKPOINTS__WITHIN_S", "1")
+            .env("PORTCULLIS__CHECKPOINTS__FILE", self.told())
+            .env("PORTCULLIS__NATS__URL", self.nats.url())
+            .env("PORTCULLIS__HEALTH__LISTEN", "127.0.0.1:0")
+            .env("PORTCULLIS__TELEMETRY__FORMAT", "json");
+        let own = self.shared.path().join(name);
+        std::fs::create_dir_all(&own).unwrap();
+        let process = Process::start_logging(&mut command, &own, &File::create(&log).unwrap());
+        Audit { process, log }
+    }
+
+    /// Where checkpoints are told.
+    fn told(&self) -> std::path::PathBuf {
+        self.shared.path().join("told.txt")
+    }
+
+    async fn send(&mut self, count: usize) {
+        let journal = NatsJournal::new(self.client.clone(), Duration::from_secs(5));
+        for number in self.sent..self.sent + count {
+            journal.append(&entry(&number.to_string())).await.unwrap();
+        }
+        self.sent += count;
+    }
+
+    fn reader(&self) -> PostgresReader {
+        PostgresReader::new(&Address::parse(&self.postgres.url()).unwrap(), 2)
+    }
+
+    /// Waits until all that was sent is stored.
+    async fn stored(&self) {
+        let (reader, sent) = (self.reader(), self.sent as u64);
+        eventually(PATIENCE, async || reader.last_seq().await.is_ok_and(|last| last >= sent)).await;
+    }
+
+    /// Each entry once, in order, and proven by the checkpoints that were told elsewhere.
+    async fn is_whole(&self) {
+        let rows = self.reader().search(Query::default()).all().await.unwrap();
+        let ids: Vec<_> = rows.iter().map(|row| row.content.entry().unwrap().id.clone()).collect();
+        let sent: Vec<_> = (0..self.sent).map(|n| format!("action/shop/{n}")).collect();
+        assert_eq!(ids, sent);
+        let key = self.shared.path().join("keys/checkpoint.pub");
+        let key = PublicKey::parse(&std::fs::read_to_string(key).unwrap()).unwrap();
+        let told = key.open_all(&std::fs::read_to_string(self.told()).unwrap()).unwrap();
+        let against = Against { key: Some(&key), kept_elsewhere: &told, ..Against::default() };
+        let found = self.reader().verify(&against).await.unwrap();
+        assert_eq!((found.entries, found.proven > 0), (self.sent as u64, true), "{found:?}");
+    }
+}
+
+impl Audit {
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until its log says this for the `times`th time.
+    async fn says(&self, words: &str, times: usize) {
+        eventually(PATIENCE, async || self.log().matches(words).count() >= times).await;
+    }
+
+    async fn metrics(&self) -> String {
+        let log = self.log();
+        let line = log.lines().find(|line| line.contains("health door open")).unwrap();
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let address = line["fields"]["address"].as_str().or(line["address"].as_str()).unwrap();
+        let asked = reqwest::get(format!("http://{address}/metrics")).await;
+        asked.unwrap().text().await.unwrap()
+    }
+}
+
+const WRITES: &str = "this is the writer now";
+const STANDS_BY: &str = "standing by";
+
+#[tokio::test]
+async fn one_audit_writes_and_another_takes_over_when_it_is_killed_paused_or_stopped() {
+    let mut house = House::build().await;
+    let first = house.audit("first");
+    first.says(WRITES, 1).await;
+    let second = house.audit("second");
+    second.says(STANDS_BY, 1).await;
+    house.send(200).await;
+    house.stored().await;
+    assert!(first.metrics().await.contains("portcullis_audit_active 1"));
+    assert!(second.metrics().await.contains("portcullis_audit_active 0"));
+    assert!(second.metrics().await.contains("portcullis_ready 1"), "{}", second.log());
+
+    // Killed.
+    drop(first);
+    house.send(200).await;
+    second.says(WRITES, 1).await;
+    house.stored().await;
+
+    // Told to stop: it gives the lease back.
+    let mut second = second;
+    let third = house.audit("third");
+    third.says(STANDS_BY, 1).await;
+    second.process.signal("TERM");
+    let ended = second.process.ended(PATIENCE).await;
+    assert!(ended.is_some_and(|status| status.success()), "{}", second.log());
+    house.send(200).await;
+    third.says(WRITES, 1).await;
+    house.stored().await;
+
+    // The database is restarted under it.
+    house.postgres.restart().await;
+    house.send(100).await;
+    house.stored().await;
+    let before = third.log().matches(WRITES).count();
+
+    // Paused: who takes over waits for the keys of persons, which the paused one still holds.
+    let fourth = house.audit("fourth");
+    fourth.says(STANDS_BY, 1).await;
+    third.process.signal("STOP");
+    fourth.says("the keys are held by another process", 1).await;
+    house.send(100).await;
+    third.process.signal("CONT");
+    third.says("no longer the writer", 1).await;
+    house.stored().await;
+    assert!(fourth.log().contains(WRITES));
+    drop(fourth);
+    third.says(WRITES, before + 1).await;
+    house.send(50).await;
+    house.stored().await;
+    let mut third = third;
+    third.process.signal("TERM");
+    assert!(third.process.ended(PATIENCE).await.is_some_and(|status| status.success()));
+    house.is_whole().await;
+}
