@@ -67,7 +67,11 @@ impl PostgresServer {
         }
         let mut initdb = Command::new(programs.join("initdb"));
         initdb.args(["--username=portcullis", "--auth=trust", "--encoding=UTF8", "--locale=C"]);
-        initdb.args(["--no-sync", "--wal-segsize=1", "--pgdata"]).arg(&inner);
+        if !options.fsync {
+            // Small, so that a cluster is soon made; each is synced where that is asked for.
+            initdb.arg("--wal-segsize=1");
+        }
+        initdb.args(["--no-sync", "--pgdata"]).arg(&inner);
         let made = as_nobody(&mut initdb).stdin(Stdio::null()).output().expect("initdb starts");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let mut server = Self { process: None, mount, folder, programs, options, port: 0 };
