@@ -75,14 +75,16 @@ awk '/^FROM scratch AS image$/ { inside = 1 } inside { print }' "$DOCKERFILE" >"
 grep -q ENTRYPOINT "$work/image.Dockerfile" || fail "$DOCKERFILE has no stage image"
 export PATH=$(dirname "$PORTCULLIS_CARGO_CYCLONEDX"):$PATH
 
+build=$(script build)
+materials=$(script materials)
 declare -A roots
 for name in "${services[@]}"; do
   program=portcullis-$name
   [[ $name != portcullis ]] || program=portcullis
-  for stage in build materials; do
-    mkdir -p "$work/$name/$stage"
-    (cd "$built/context" && SERVICE=$name stage=$work/$name/$stage bash -c "$(script "$stage")")
-  done
+  mkdir -p "$work/$name/build" "$work/$name/materials"
+  (cd "$built/context" && SERVICE=$name stage=$work/$name/build bash -c "$build")
+  (cd "$built/context" && SERVICE=$name stage=$work/$name/materials bash -c "$materials")
+  [[ -x $work/$name/build/out/$program && -s $work/$name/materials/out/sbom.cdx.json ]] || fail "$name: its stages made no program"
   ! readelf --program-headers "$work/$name/build/out/$program" | grep -q INTERP || fail "$program is not static"
   store bud --quiet --format oci --file "$work/image.Dockerfile" --build-arg SERVICE="$name" --build-arg REVISION=0123abc \
     --build-context build="$work/$name/build" --build-context materials="$work/$name/materials" \
