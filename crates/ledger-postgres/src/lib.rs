@@ -9,6 +9,7 @@ mod batch;
 mod checkpoints;
 mod error;
 mod lease;
+mod ledger;
 mod reader;
 mod search;
 mod tree;
@@ -18,7 +19,7 @@ mod writer;
 
 pub use address::Address;
 pub use lease::{Standby, WriterOptions};
+pub use ledger::PostgresLedger;
 pub use reader::PostgresReader;
 pub use search::Rows;
 pub use verify::Against;
-pub use writer::PostgresLedger;

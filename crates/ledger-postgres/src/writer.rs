@@ -1,24 +1,20 @@
-//! The one writer: stores batches, holds the lease, signs checkpoints, until another one has taken over.
+//! What the one writer does in the database: a batch, the lease, a checkpoint, each only while it is the writer.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use async_trait::async_trait;
-use portcullis_ledger::{Appended, Flaw, LedgerError, Record, Store};
+use portcullis_ledger::{Appended, Flaw, LedgerError, Record};
 use portcullis_merkle::{Checkpoint, Frontier, TreeError};
-use sqlx::{Connection, PgConnection};
-use tokio::sync::{Mutex, watch};
+use sqlx::PgConnection;
+use tokio::sync::watch;
 
 use crate::batch::Batch;
 use crate::error::{broken, database, is_there, late};
-use crate::lease::{self, Head, WriterOptions, milliseconds};
+use crate::lease::{self, WriterOptions, milliseconds};
 use crate::tree::{self, TREE};
 use crate::values::{signed, unsigned};
 use crate::{Address, checkpoints};
 
-/// Records and bytes that one statement stores at most.
-const RECORDS: usize = 4096;
-const BYTES: usize = 16 << 20;
 /// Why a writer is none any more.
 const TAKEN: &str = "another writer has taken over";
 
@@ -42,34 +38,24 @@ const STORE: &str = "
     )
     SELECT EXISTS (SELECT FROM mine)";
 
-/// The record, open for writing.
-pub struct PostgresLedger {
-    writer: Mutex<Writer>,
-    lease: Duration,
-    longest: Duration,
-    /// Number of the last entry and of the last journal sequence number.
-    position: watch::Receiver<(u64, u64)>,
-    checkpoint: watch::Receiver<Option<Checkpoint>>,
-    answers: watch::Receiver<bool>,
-}
-
-struct Writer {
-    address: Address,
-    options: WriterOptions,
+/// What the writer knows, and how it asks the database.
+pub(crate) struct Writer {
+    pub(crate) address: Address,
+    pub(crate) options: WriterOptions,
     /// Absent while a statement is under way and after one that failed.
-    connection: Option<PgConnection>,
-    epoch: i64,
-    frontier: Frontier,
-    journal_seq: u64,
-    newest: Option<Checkpoint>,
-    unsigned_since: Option<Instant>,
+    pub(crate) connection: Option<PgConnection>,
+    pub(crate) epoch: i64,
+    pub(crate) frontier: Frontier,
+    pub(crate) journal_seq: u64,
+    pub(crate) newest: Option<Checkpoint>,
+    pub(crate) unsigned_since: Option<Instant>,
     /// What is in memory may not be what is stored.
-    stale: bool,
-    fenced: bool,
-    renewed: Instant,
-    position: watch::Sender<(u64, u64)>,
-    checkpoint: watch::Sender<Option<Checkpoint>>,
-    answers: watch::Sender<bool>,
+    pub(crate) stale: bool,
+    pub(crate) fenced: bool,
+    pub(crate) renewed: Instant,
+    pub(crate) position: watch::Sender<(u64, u64)>,
+    pub(crate) checkpoint: watch::Sender<Option<Checkpoint>>,
+    pub(crate) answers: watch::Sender<bool>,
 }
 
 /// What became of a batch.
@@ -81,155 +67,18 @@ enum Outcome {
     Moved,
 }
 
-impl PostgresLedger {
-    /// Opens what the lease was taken for.
-    pub(crate) async fn open(
-        address: Address,
-        options: WriterOptions,
-        connection: &mut PgConnection,
-        head: Head,
-    ) -> Result<Self, LedgerError> {
-        let last: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM entries")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(database("open the record"))?;
-        let last = last.map_or(0, unsigned);
-        if last != head.size {
-            let flaw = if last < head.size { Flaw::Removed } else { Flaw::Added };
-            return Err(broken("entries", Some(last.min(head.size) + 1), flaw));
-        }
-        let newest = checkpoints::newest(connection).await?;
-        if let Some(newest) = &newest {
-            checkpoints::compare(connection, newest, head.size).await?;
-        }
-        let frontier = restore(connection, head.size).await?;
-        metrics::gauge!("portcullis_audit_ledger_position").set(head.size as f64);
-        metrics::gauge!("portcullis_audit_active").set(1.0);
-        let (lease, longest) = (options.lease, address.longest());
-        let writer = Writer {
-            renewed: options.clock.instant(),
-            address,
-            options,
-            connection: None,
-            epoch: head.epoch,
-            frontier,
-            journal_seq: head.journal_seq,
-            position: watch::Sender::new((head.size, head.journal_seq)),
-            checkpoint: watch::Sender::new(newest.clone()),
-            answers: watch::Sender::new(true),
-            newest,
-            unsigned_since: None,
-            stale: false,
-            fenced: false,
-        };
-        Ok(Self {
-            lease,
-            longest,
-            position: writer.position.subscribe(),
-            checkpoint: writer.checkpoint.subscribe(),
-            answers: writer.answers.subscribe(),
-            writer: Mutex::new(writer),
-        })
-    }
-
-    pub(crate) async fn with(self, connection: PgConnection) -> Self {
-        self.writer.lock().await.connection = Some(connection);
-        self
-    }
-
-    /// The number of the last entry that is stored; 0 in an empty record.
-    pub fn last_seq(&self) -> u64 {
-        self.position.borrow().0
-    }
-
-    /// The newest signed checkpoint, now and later: for those who publish it.
-    pub fn checkpoints(&self) -> watch::Receiver<Option<Checkpoint>> {
-        self.checkpoint.clone()
-    }
-
-    /// Whether the database did what it was last asked.
-    pub fn answers(&self) -> watch::Receiver<bool> {
-        self.answers.clone()
-    }
-
-    /// Holds the lease and signs what is due, until another writer has taken over, or the lease has run out without the
-    /// database: then another one may be about to. While the database is away for less than that it goes on trying.
-    pub async fn keep_up(&self) -> LedgerError {
-        let pause = (self.lease / 6).clamp(Duration::from_millis(10), Duration::from_secs(1));
-        loop {
-            tokio::time::sleep(pause).await;
-            let mut writer = self.writer.lock().await;
-            match writer.keep_up().await {
-                Ok(()) => {}
-                Err(LedgerError::Fenced) => return LedgerError::Fenced,
-                Err(error) => {
-                    tracing::warn!(%error, "lease or checkpoint not kept");
-                    if writer.options.clock.instant() - writer.renewed >= self.lease {
-                        return writer.fence("the lease has run out without the database");
-                    }
-                }
-            }
-        }
-    }
-
-    /// Signs what is not signed, and lets the next writer take over at once.
-    ///
-    /// # Errors
-    /// If the database cannot be reached: then the lease ends by itself.
-    pub async fn close(&self) -> Result<(), LedgerError> {
-        let mut writer = self.writer.lock().await;
-        metrics::gauge!("portcullis_audit_active").set(0.0);
-        writer.sign(true).await?;
-        let epoch = writer.epoch;
-        writer.refresh().await?;
-        writer.fenced = true;
-        let Some(mut connection) = writer.connection.take() else { return Ok(()) };
-        let released = tokio::time::timeout(self.longest, lease::release(&mut connection, epoch));
-        released.await.map_err(late("give the lease back"))??;
-        // The lease is free: what the server says to a goodbye changes nothing.
-        let _ = connection.close().await;
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Store for PostgresLedger {
-    /// With an error the first of the records may be stored. [`LedgerError::Fenced`] is for good.
-    async fn append_all(&self, records: Vec<Record>) -> Result<Vec<Appended>, LedgerError> {
-        let mut appended = Vec::with_capacity(records.len());
-        let mut rest = records.as_slice();
-        let mut writer = self.writer.lock().await;
-        while !rest.is_empty() {
-            let (part, after) = rest.split_at(portion(rest));
-            appended.extend(writer.store(part).await?);
-            rest = after;
-        }
-        Ok(appended)
-    }
-
-    fn last_journal_seq(&self) -> u64 {
-        self.position.borrow().1
-    }
-}
-
-/// How many of the records go into one statement.
-fn portion(records: &[Record]) -> usize {
-    let mut bytes = 0;
-    let fitting = records.iter().take(RECORDS).take_while(|record| {
-        bytes += record.weight();
-        bytes <= BYTES
-    });
-    fitting.count().max(1)
-}
-
-async fn restore(connection: &mut PgConnection, size: u64) -> Result<Frontier, LedgerError> {
+/// The edge of the tree of so many entries.
+pub(crate) async fn restore(
+    connection: &mut PgConnection,
+    size: u64,
+) -> Result<Frontier, LedgerError> {
     let restored = tree::compute(connection, |kept| Frontier::restore(size, kept)).await?;
     restored.map_err(|_: TreeError| broken(TREE, None, Flaw::Tree))
 }
 
 impl Writer {
     /// Stores records, all or nothing.
-    async fn store(&mut self, records: &[Record]) -> Result<Vec<Appended>, LedgerError> {
+    pub(crate) async fn store(&mut self, records: &[Record]) -> Result<Vec<Appended>, LedgerError> {
         let mut known = HashMap::new();
         for _ in 0..TRIES {
             self.refresh().await?;
@@ -299,7 +148,7 @@ impl Writer {
     }
 
     /// Brings what is in memory up to what is stored, where that may differ.
-    async fn refresh(&mut self) -> Result<(), LedgerError> {
+    pub(crate) async fn refresh(&mut self) -> Result<(), LedgerError> {
         if self.fenced {
             return Err(LedgerError::Fenced);
         }
@@ -334,7 +183,7 @@ impl Writer {
         Ok(())
     }
 
-    fn fence(&mut self, why: &'static str) -> LedgerError {
+    pub(crate) fn fence(&mut self, why: &'static str) -> LedgerError {
         if !self.fenced {
             self.fenced = true;
             tracing::warn!(epoch = self.epoch, why, "no longer the writer");
@@ -398,7 +247,7 @@ impl Writer {
         Ok(found.into_iter().map(|(key, seq)| (key, unsigned(seq))).collect())
     }
 
-    async fn keep_up(&mut self) -> Result<(), LedgerError> {
+    pub(crate) async fn keep_up(&mut self) -> Result<(), LedgerError> {
         self.refresh().await?;
         if self.options.clock.instant() - self.renewed >= self.options.lease / 3 {
             let (epoch, lease) = (self.epoch, self.options.lease);
@@ -414,7 +263,7 @@ impl Writer {
     }
 
     /// Signs a checkpoint where one is due; `all` signs whatever is not signed.
-    async fn sign(&mut self, all: bool) -> Result<(), LedgerError> {
+    pub(crate) async fn sign(&mut self, all: bool) -> Result<(), LedgerError> {
         let Some(signing) = self.options.signing.clone() else { return Ok(()) };
         self.refresh().await?;
         let now = self.options.clock.instant();
