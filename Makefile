@@ -105,12 +105,12 @@ fuzz: ## fuzz one target of tests/fuzz: make fuzz TARGET=decode SECONDS=300; nee
 	@[[ -n "$(TARGET)" ]] || { echo "make fuzz: name a target: make fuzz TARGET=decode SECONDS=300" >&2; exit 2; }
 	@command -v cargo-fuzz >/dev/null || { echo "make fuzz: cargo install --locked cargo-fuzz" >&2; exit 2; }
 	@mkdir -p tests/fuzz/found/$(TARGET)
-	RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none $(TARGET) \
+	RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz --sanitizer none $(TARGET) \
 	  tests/fuzz/found/$(TARGET) tests/fuzz/corpus/$(TARGET) -- -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=10
 
 .PHONY: peers-rate-limit
 peers-rate-limit: ## limits side by side with limitador on one Redis
-	@$(TOOLS) && cd tests/peers/rate-limit && cargo run --release --locked
+	@$(TOOLS) && cd tests/peers/rate-limit && cargo run --release --locked --target-dir ../../../target/peers-rate-limit
 
 .PHONY: peers-sanitizer
 peers-sanitizer: ## the sanitizer beside detect-secrets, Presidio and gitleaks, in one run
