@@ -2,7 +2,7 @@
 
 import copy
 
-SERVICES = {"ingress", "rate-limit", "sanitizer", "injection-classifier", "sentiment", "moderation", "audit", "anomaly"}
+SERVICES = {"ingress", "rate-limit", "sanitizer", "injection-classifier", "sentiment", "moderation", "audit", "anomaly", "search"}
 # Who needs Redis; everybody needs NATS.
 WITH_REDIS = {"ingress", "rate-limit"}
 # Of whom there is one, and why.
@@ -84,6 +84,8 @@ def network_problems(documents):
             traced = "otlp_endpoint" in config_of(documents, name)
             if service == "anomaly" and "alertmanager" in config_of(documents, name):
                 allowed |= {9093}
+            if service == "search":
+                allowed |= {9200}
             if edges(own[0]) != allowed | ({4318} if traced else set()):
                 yield f"{name}: it may reach {sorted(edges(own[0]))}, and needs {sorted(allowed)}"
             doors = {port["port"] for rule in own[0]["spec"]["ingress"] for port in rule["ports"]}
