@@ -81,15 +81,17 @@ struct Stage {
     latency: Histogram<u64>,
 }
 
-/// Microseconds with three digits.
-#[expect(clippy::expect_used, reason = "three digits are lawful")]
+/// A time beyond two hours counts as two hours: no check lasts that long.
+const LONGEST_US: u64 = 7_200_000_000;
+
+/// Microseconds with three digits. One that may grow would clip what is beyond its first bound.
+#[expect(clippy::expect_used, reason = "the bounds and three digits are lawful")]
 fn times() -> Histogram<u64> {
-    Histogram::new(3).expect("a histogram of three digits")
+    Histogram::new_with_bounds(1, LONGEST_US, 3).expect("a histogram of three digits")
 }
 
-/// A time beyond two hours counts as two hours: no check lasts that long.
 fn record_time(times: &mut Histogram<u64>, us: u64) {
-    times.saturating_record(us.min(7_200_000_000));
+    times.saturating_record(us);
 }
 
 impl Collector {
@@ -313,4 +315,23 @@ fn volume(hours: &BTreeMap<i64, BTreeMap<&'static str, u64>>) -> Volume {
         Some((at, counts))
     });
     Volume { step_s: each * STEP, steps: steps.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::Latency;
+
+    #[test]
+    fn slow_ones_are_told_as_slow_as_they_were() {
+        let mut times_taken = times();
+        for us in [100, 120, 53_739, 4_000_000, 3 * LONGEST_US] {
+            record_time(&mut times_taken, us);
+        }
+        let told = Latency::of(&times_taken);
+        let near = |told: u64, us: u64| told.abs_diff(us) <= us / 500;
+        assert!(near(told.p50_us, 53_739), "{}", told.p50_us);
+        assert!(near(told.p999_us, LONGEST_US) && near(told.max_us, LONGEST_US), "two hours");
+        assert_eq!(told.count, 5, "none is left out");
+    }
 }
