@@ -44,7 +44,8 @@ impl Contender {
         match self {
             Self::Ours(limiter, algorithm) => {
                 let rule = |key: String, rate: u32| LimitRule {
-                    key,
+                    // as the service names them: the two algorithms never share a key
+                    key: format!("{algorithm:?}-{key}"),
                     algorithm: *algorithm,
                     rate,
                     burst: rate,
@@ -78,12 +79,16 @@ impl Contender {
 
 fn limits(limiter: &AsyncRateLimiter, limit: i64) {
     let namespace = format!("shop-{limit}");
-    for (most, variables) in [
-        (limit, vec!["speaker"]),
-        (1_000_000, vec!["address"]),
-        (1_000_000_000, vec![]),
-    ] {
-        limiter.add_limit(Limit::new(namespace.clone(), most, 3_600, Vec::<String>::new(), variables));
+    for (most, variables) in
+        [(limit, vec!["speaker"]), (1_000_000, vec!["address"]), (1_000_000_000, vec![])]
+    {
+        limiter.add_limit(Limit::new(
+            namespace.clone(),
+            most,
+            3_600,
+            Vec::<String>::new(),
+            variables,
+        ));
     }
 }
 
