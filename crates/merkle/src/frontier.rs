@@ -61,16 +61,8 @@ impl Frontier {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kept::Kept;
     use crate::{leaf_hash, stored_hash_count, tree_hash};
-
-    /// Hashes kept in memory.
-    struct Kept(Vec<Hash>);
-
-    impl HashReader for Kept {
-        fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, TreeError> {
-            Ok(indexes.iter().map(|at| self.0[*at as usize]).collect())
-        }
-    }
 
     #[test]
     fn it_grows_as_the_library_says_and_is_restored_at_every_size() {

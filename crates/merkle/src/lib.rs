@@ -6,6 +6,8 @@
 
 mod checkpoint;
 mod frontier;
+#[cfg(test)]
+mod kept;
 mod proof;
 
 pub use checkpoint::{Checkpoint, CheckpointError, KeyError, PublicKey, Signer, notes};

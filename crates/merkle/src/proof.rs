@@ -101,15 +101,8 @@ impl Proof {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Frontier, Signer, TreeError};
-
-    struct Kept(Vec<Hash>);
-
-    impl HashReader for Kept {
-        fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, TreeError> {
-            Ok(indexes.iter().map(|at| self.0[*at as usize]).collect())
-        }
-    }
+    use crate::kept::Kept;
+    use crate::{Frontier, Signer};
 
     #[test]
     fn every_entry_of_every_small_log_is_proven_and_no_other() {

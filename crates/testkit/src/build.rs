@@ -13,6 +13,27 @@ pub fn shop() -> BotId {
     BotId::parse("shop").unwrap()
 }
 
+/// So many seconds after a moment that all tests share.
+pub fn second(number: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + number).unwrap()
+}
+
+/// An entry with a number, one second after the one before; five persons take turns.
+pub fn numbered(bot: &str, number: i64) -> Entry {
+    Entry {
+        id: format!("action/{bot}/{number}"),
+        bot: BotId::parse(bot).unwrap(),
+        at: second(number),
+        body: Body::Action(ActionRecord {
+            action: "stop".into(),
+            scope: format!("speaker:hash-{}", number % 5),
+            by: "operator".into(),
+            reason: Some(format!("Reason № {number}")),
+            expires_at: None,
+        }),
+    }
+}
+
 /// A message to the shop's bot, with an id of its own.
 pub fn interaction(text: &str) -> Interaction {
     Interaction {

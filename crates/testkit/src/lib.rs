@@ -26,7 +26,7 @@ mod redis;
 mod redis_groups;
 mod wait;
 
-pub use build::{ask, entry, interaction, shop, verdict_entry};
+pub use build::{ask, entry, interaction, numbered, second, shop, verdict_entry};
 pub use fault::{FaultStage, Mood, answer_garbage};
 pub use nats::{NatsOptions, NatsServer};
 pub use opensearch::OpenSearch;

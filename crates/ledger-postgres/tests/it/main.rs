@@ -16,32 +16,16 @@ mod store;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use portcullis_core::{ActionRecord, Body, BotId, Entry, ManualClock};
+use portcullis_core::{Entry, ManualClock};
 use portcullis_ledger::{LedgerError, Record, Row, Signing};
 use portcullis_ledger_postgres::{Address, PostgresLedger, PostgresReader, Standby, WriterOptions};
 use portcullis_merkle::{PublicKey, Signer};
-use portcullis_testkit::PostgresServer;
+use portcullis_testkit::{PostgresServer, numbered, second as time};
 use sqlx::{Connection, PgConnection};
-
-fn time(second: i64) -> Timestamp {
-    Timestamp::from_second(1_700_000_000 + second).unwrap()
-}
 
 /// An entry with a number, one second after the one before.
 fn entry(number: i64) -> Entry {
-    Entry {
-        id: format!("action/shop/{number}"),
-        bot: BotId::parse("shop").unwrap(),
-        at: time(number),
-        body: Body::Action(ActionRecord {
-            action: "stop".into(),
-            scope: format!("speaker:hash-{}", number % 5),
-            by: "operator".into(),
-            reason: Some(format!("Reason № {number}")),
-            expires_at: None,
-        }),
-    }
+    numbered("shop", number)
 }
 
 /// Entries from a journal, with their numbers in it.

@@ -9,33 +9,14 @@ mod search;
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use portcullis_core::{ActionRecord, Body, BotId, Entry, ManualClock};
+use portcullis_core::{Entry, ManualClock};
+pub(super) use portcullis_testkit::{numbered as entry_of, second as time};
 
 use crate::{Fsync, Ledger, LedgerOptions, OpenReport};
-
-pub(super) fn time(second: i64) -> Timestamp {
-    Timestamp::from_second(1_700_000_000 + second).unwrap()
-}
 
 /// An entry with a number, one second after the one before.
 pub(super) fn entry(number: i64) -> Entry {
     entry_of("shop", number)
-}
-
-pub(super) fn entry_of(bot: &str, number: i64) -> Entry {
-    Entry {
-        id: format!("action/{bot}/{number}"),
-        bot: BotId::parse(bot).unwrap(),
-        at: time(number),
-        body: Body::Action(ActionRecord {
-            action: "stop".into(),
-            scope: format!("speaker:hash-{}", number % 5),
-            by: "operator".into(),
-            reason: Some(format!("Reason № {number}")),
-            expires_at: None,
-        }),
-    }
 }
 
 pub(super) fn options() -> LedgerOptions {

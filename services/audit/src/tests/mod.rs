@@ -8,28 +8,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use portcullis_core::{ActionRecord, Body, BotId, Entry, ManualClock};
+use portcullis_core::{Entry, ManualClock};
 use portcullis_ledger::{Fsync, Ledger, LedgerOptions, OpenReport};
-
-pub(super) fn time(second: i64) -> Timestamp {
-    Timestamp::from_second(1_700_000_000 + second).unwrap()
-}
+use portcullis_testkit::numbered;
+pub(super) use portcullis_testkit::second as time;
 
 /// An entry with a number, one second after the one before.
 pub(super) fn entry(number: i64) -> Entry {
-    Entry {
-        id: format!("action/shop/{number}"),
-        bot: BotId::parse("shop").unwrap(),
-        at: time(number),
-        body: Body::Action(ActionRecord {
-            action: "stop".into(),
-            scope: format!("speaker:hash-{}", number % 5),
-            by: "operator".into(),
-            reason: Some(format!("Reason № {number}")),
-            expires_at: None,
-        }),
-    }
+    numbered("shop", number)
 }
 
 pub(super) fn open(root: &Path) -> (Ledger, OpenReport) {
