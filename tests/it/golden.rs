@@ -224,6 +224,7 @@ pub(crate) fn entries() -> Vec<(String, Entry)> {
     let action = ActionRecord {
         action: "block".into(),
         scope: "speaker:5e".into(),
+        factor: None,
         by: "ann".into(),
         reason: Some("abuse".into()),
         expires_at: Some(moment(3600)),

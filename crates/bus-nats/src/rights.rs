@@ -171,8 +171,9 @@ fn conducting(rights: Rights) -> Rights {
         .getting(VERDICTS_BUCKET)
         .publishes([
             format!("$KV.{VERDICTS_BUCKET}.>"),
-            // What operators order at the door is written under the author `operator`.
+            // What operators order at the door is written under these two authors.
             format!("$KV.{CONTROL_BUCKET}.operator.>"),
+            format!("$KV.{CONTROL_BUCKET}.operator-limits.>"),
         ])
 }
 

@@ -231,6 +231,9 @@ pub struct ActionRecord {
     pub action: String,
     /// On what: `all`, `bot`, or `speaker:<keyed hash>`.
     pub scope: String,
+    /// For `limit`: what the limits are scaled by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factor: Option<f64>,
     /// Who ordered it.
     pub by: String,
     /// Why.

@@ -20,6 +20,7 @@ fn record(number: u64) -> Record {
         body: Body::Action(ActionRecord {
             action: "stop".into(),
             scope: "bot".into(),
+            factor: None,
             by: "bench".into(),
             reason: Some(format!("{number:0>850}")),
             expires_at: None,

@@ -27,6 +27,7 @@ pub fn numbered(bot: &str, number: i64) -> Entry {
         body: Body::Action(ActionRecord {
             action: "stop".into(),
             scope: format!("speaker:hash-{}", number % 5),
+            factor: None,
             by: "operator".into(),
             reason: Some(format!("Reason № {number}")),
             expires_at: None,
@@ -73,6 +74,7 @@ pub fn entry(id: &str) -> Entry {
         body: Body::Action(ActionRecord {
             action: "stop".into(),
             scope: "bot".into(),
+            factor: None,
             by: "test".into(),
             reason: None,
             expires_at: None,

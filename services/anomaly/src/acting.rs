@@ -91,6 +91,7 @@ impl Actor {
         let record = ActionRecord {
             action: chosen.action.as_str().to_owned(),
             scope: name,
+            factor: order.factor,
             by: AUTHOR.to_owned(),
             reason: Some(reason),
             expires_at: Some(until),
@@ -116,6 +117,7 @@ impl Actor {
             let record = ActionRecord {
                 action: format!("{}_expired", action.as_str()),
                 scope: if scope.starts_with("bot:") { "bot".to_owned() } else { scope },
+                factor: None,
                 by: AUTHOR.to_owned(),
                 reason: None,
                 expires_at: None,

@@ -111,6 +111,7 @@ impl Kept {
                 body: Body::Action(ActionRecord {
                     action: "retention".into(),
                     scope: format!("bot.{bot}"),
+                    factor: None,
                     by: "audit".into(),
                     reason: Some(format!("{destroyed} keys of persons, older than {days} days")),
                     expires_at: None,

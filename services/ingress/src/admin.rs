@@ -17,8 +17,10 @@ use crate::holding::{Resolve, away};
 use portcullis_door::Problem;
 use portcullis_door::request::RequestText;
 
-/// The author of orders that come through these doors.
+/// The author of orders that come through these doors, and of limits: two names, so that a limit never takes the place
+/// of a block.
 const AUTHOR: &str = "operator";
+const LIMITS_AUTHOR: &str = "operator-limits";
 
 /// An operator's command.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -34,6 +36,10 @@ pub enum Command {
     Block(Person),
     /// Takes `block` back.
     Unblock(Person),
+    /// Scales what a speaker, a conversation, an address, a bot or everybody may send.
+    Limit(Limited),
+    /// Takes `limit` back.
+    Unlimit(Limited),
     /// Forgets a speaker of a bot: what the record keeps sealed of that person can never be read again.
     Erase(Person),
     /// Lists what waits for a human.
@@ -73,6 +79,31 @@ pub struct Person {
     pub conversation: Option<ConversationId>,
     /// The network address.
     pub client_addr: Option<IpAddr>,
+    /// Who orders it.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// For how long, in seconds; absent: until it is taken back.
+    pub for_s: Option<u64>,
+}
+
+/// Whose limits an order scales: at most one of speaker, conversation and address; none: the bot's; no bot either:
+/// everybody's.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limited {
+    /// The bot; absent: every bot, or `default` where somebody is named.
+    pub bot: Option<BotId>,
+    /// The person, by the bot's name.
+    #[serde(alias = "user")]
+    pub speaker: Option<SpeakerId>,
+    /// The conversation, by the bot's name.
+    pub conversation: Option<ConversationId>,
+    /// The network address.
+    pub client_addr: Option<IpAddr>,
+    /// What is left of the limits: above 0, at most 1. For `limit` only; absent: 0.1.
+    #[schemars(range(max = 1.0))]
+    pub factor: Option<f64>,
     /// Who orders it.
     pub by: String,
     /// Why.
@@ -149,6 +180,8 @@ impl Gateway {
             Command::Start(order) => self.start(order).await,
             Command::Block(person) => self.block_person(person, true).await,
             Command::Unblock(person) => self.block_person(person, false).await,
+            Command::Limit(whose) => self.limit(whose).await,
+            Command::Unlimit(whose) => self.unlimit(whose).await,
             Command::Erase(person) => self.erase(person).await,
             Command::Held(which) => self.held(which.bot.as_ref()).await.map(Done::Held),
             Command::Release(case) => self.end(case, Resolution::Release, None).await,
@@ -163,33 +196,46 @@ impl Gateway {
 
     async fn order(&self, word: &str, action: Action, order: Orders) -> Result<Done, Problem> {
         let scope = order.bot.clone().map_or(Scope::All, Scope::Bot);
-        self.put(word, &scope, action, order.by, order.reason, order.for_s).await
+        let Orders { bot: _, by, reason, for_s } = order;
+        let order = Order { action, factor: None, by, reason, expires_at: None };
+        self.put(AUTHOR, word, &scope, order, for_s).await
     }
 
     async fn start(&self, order: Orders) -> Result<Done, Problem> {
         let scope = order.bot.clone().map_or(Scope::All, Scope::Bot);
-        self.take_back("start", &scope, order.by, order.reason).await
+        self.take_back(AUTHOR, "start", &scope, order.by, order.reason).await
     }
 
     async fn block_person(&self, person: Person, block: bool) -> Result<Done, Problem> {
         let Person { bot, speaker, conversation, client_addr, by, reason, for_s } = person;
-        let bot = bot.unwrap_or_else(BotId::fallback);
-        let scope = match (speaker, conversation, client_addr) {
-            (Some(name), None, None) => Scope::Speaker(bot, name.as_str().to_owned()),
-            (None, Some(name), None) => Scope::Conversation(bot, name.as_str().to_owned()),
-            (None, None, Some(address)) => Scope::Address(bot, address.to_canonical().to_string()),
-            _ => {
-                return Err(Problem::invalid(
-                    "exactly one of speaker, conversation and client_addr is needed",
-                )
-                .field("speaker"));
-            }
-        };
+        let whom = Whom { speaker, conversation, client_addr };
+        let scope = whom.scope(bot.unwrap_or_else(BotId::fallback))?.ok_or_else(not_one)?;
         if block {
-            self.put("block", &scope, Action::Block, by, reason, for_s).await
+            let order = Order { action: Action::Block, factor: None, by, reason, expires_at: None };
+            self.put(AUTHOR, "block", &scope, order, for_s).await
         } else {
-            self.take_back("unblock", &scope, by, reason).await
+            self.take_back(AUTHOR, "unblock", &scope, by, reason).await
         }
+    }
+
+    async fn limit(&self, whose: Limited) -> Result<Done, Problem> {
+        let (scope, rest) = whose.scope()?;
+        let factor = rest.factor.unwrap_or(control::LIMIT_FACTOR);
+        if !(factor > 0.0 && factor <= 1.0) {
+            return Err(Problem::invalid("factor must be above 0 and at most 1").field("factor"));
+        }
+        let Limited { by, reason, for_s, .. } = rest;
+        let action = Action::Limit;
+        let order = Order { action, factor: Some(factor), by, reason, expires_at: None };
+        self.put(LIMITS_AUTHOR, "limit", &scope, order, for_s).await
+    }
+
+    async fn unlimit(&self, whose: Limited) -> Result<Done, Problem> {
+        let (scope, rest) = whose.scope()?;
+        if rest.factor.is_some() || rest.for_s.is_some() {
+            return Err(Problem::invalid("unlimit takes no factor and no time").field("factor"));
+        }
+        self.take_back(LIMITS_AUTHOR, "unlimit", &scope, rest.by, rest.reason).await
     }
 
     /// The order is the entry: audit destroys the keys when it stores it.
@@ -203,58 +249,68 @@ impl Gateway {
             speaker.ok_or_else(|| Problem::invalid("who is to be erased?").field("speaker"))?;
         let bot = bot.unwrap_or_else(BotId::fallback);
         let scope = Scope::Speaker(bot, name.as_str().to_owned());
-        self.acted("erase", &scope, by, reason, None, self.parts.clock.now()).await
+        let record = self.action("erase", &scope, by, reason);
+        self.acted(&scope, record, self.parts.clock.now()).await
     }
 
     async fn put(
         &self,
+        author: &str,
         word: &str,
         scope: &Scope,
-        action: Action,
-        by: String,
-        reason: Option<String>,
+        order: Order,
         for_s: Option<u64>,
     ) -> Result<Done, Problem> {
         let now = self.parts.clock.now();
         let expires_at = for_s.map(|seconds| later(now, seconds)).transpose()?;
-        let order =
-            Order { action, factor: None, by: by.clone(), reason: reason.clone(), expires_at };
+        let order = Order { expires_at, ..order };
         let (kv, sealer) = (&*self.parts.control_kv, &self.parts.sealer);
         // First in force, then in the record: an order must not wait for a journal that is away.
-        control::write(kv, AUTHOR, scope, &order, sealer).await.map_err(|_| away("control"))?;
-        self.acted(word, scope, by, reason, expires_at, now).await
+        control::write(kv, author, scope, &order, sealer).await.map_err(|_| away("control"))?;
+        let Order { action: _, factor, by, reason, expires_at } = order;
+        let record = self.action(word, scope, by, reason);
+        self.acted(scope, ActionRecord { factor, expires_at, ..record }, now).await
     }
 
     async fn take_back(
         &self,
+        author: &str,
         word: &str,
         scope: &Scope,
         by: String,
         reason: Option<String>,
     ) -> Result<Done, Problem> {
         let (kv, sealer) = (&*self.parts.control_kv, &self.parts.sealer);
-        control::erase(kv, AUTHOR, scope, sealer).await.map_err(|_| away("control"))?;
-        self.acted(word, scope, by, reason, None, self.parts.clock.now()).await
+        control::erase(kv, author, scope, sealer).await.map_err(|_| away("control"))?;
+        let record = self.action(word, scope, by, reason);
+        self.acted(scope, record, self.parts.clock.now()).await
     }
 
-    async fn acted(
+    fn action(
         &self,
         word: &str,
         scope: &Scope,
         by: String,
         reason: Option<String>,
-        expires_at: Option<Timestamp>,
+    ) -> ActionRecord {
+        ActionRecord {
+            action: word.to_owned(),
+            scope: scope.key(&self.parts.sealer),
+            factor: None,
+            by,
+            reason,
+            expires_at: None,
+        }
+    }
+
+    async fn acted(
+        &self,
+        scope: &Scope,
+        record: ActionRecord,
         now: Timestamp,
     ) -> Result<Done, Problem> {
         let bot = scope.bot().cloned().unwrap_or_else(BotId::fallback);
-        let record = ActionRecord {
-            action: word.to_owned(),
-            scope: scope.key(&self.parts.sealer),
-            by,
-            reason,
-            expires_at,
-        };
-        tracing::warn!(action = word, scope = record.scope, "an operator's order");
+        tracing::warn!(action = record.action, scope = record.scope, "an operator's order");
         if let Some(recorder) = &self.parts.recorder {
             let entry = Entry {
                 id: format!("action/{bot}/{}", MessageId::generate()),
@@ -288,6 +344,46 @@ impl Gateway {
             reason: case.reason,
         };
         self.resolve(ask).await.map(Done::Resolved)
+    }
+}
+
+/// Who is named: at most one.
+struct Whom {
+    speaker: Option<SpeakerId>,
+    conversation: Option<ConversationId>,
+    client_addr: Option<IpAddr>,
+}
+
+impl Whom {
+    fn scope(self, bot: BotId) -> Result<Option<Scope>, Problem> {
+        Ok(match (self.speaker, self.conversation, self.client_addr) {
+            (None, None, None) => None,
+            (Some(name), None, None) => Some(Scope::Speaker(bot, name.as_str().to_owned())),
+            (None, Some(name), None) => Some(Scope::Conversation(bot, name.as_str().to_owned())),
+            (None, None, Some(address)) => {
+                Some(Scope::Address(bot, address.to_canonical().to_string()))
+            }
+            _ => return Err(not_one()),
+        })
+    }
+}
+
+fn not_one() -> Problem {
+    Problem::invalid("exactly one of speaker, conversation and client_addr is needed")
+        .field("speaker")
+}
+
+impl Limited {
+    /// Whose limits, and what is said of them.
+    fn scope(mut self) -> Result<(Scope, Self), Problem> {
+        let whom = Whom {
+            speaker: self.speaker.take(),
+            conversation: self.conversation.take(),
+            client_addr: self.client_addr.take(),
+        };
+        let named = whom.scope(self.bot.clone().unwrap_or_else(BotId::fallback))?;
+        let scope = named.unwrap_or_else(|| self.bot.clone().map_or(Scope::All, Scope::Bot));
+        Ok((scope, self))
     }
 }
 

@@ -17,7 +17,7 @@ use portcullis_core::{
 use portcullis_state::Sealer;
 
 /// What an order `limit` leaves of a limit where it does not say.
-const LIMIT_FACTOR: f64 = 0.1;
+pub(crate) const LIMIT_FACTOR: f64 = 0.1;
 
 /// On what an order is.
 #[derive(Debug, Clone, PartialEq, Eq)]

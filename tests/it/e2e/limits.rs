@@ -93,6 +93,55 @@ fn an_attack_costs_more_when_its_verdict_is_in_the_record() {
 }
 
 #[test]
+fn an_operators_limit_scales_and_stands_beside_a_block() {
+    run(async {
+        let city = City::start(CityOptions::all().policy("shop", &policy(EIGHT))).await;
+        let (http, operator) = (city.http(), city.user("operator").await);
+        let order = async |ask: Value| -> Value {
+            let body = serde_json::to_vec(&ask).unwrap();
+            let subject = subjects::admin(ask["command"].as_str().unwrap());
+            let reply = operator.request(subject, body.into()).await.unwrap();
+            serde_json::from_slice(&reply.payload).unwrap()
+        };
+        let jane =
+            |command: &str| json!({"command": command, "bot": "shop", "user": "jane", "by": "ops"});
+        let with = |command: &str, field: &str, value: Value| {
+            let mut ask = jane(command);
+            ask[field] = value;
+            ask
+        };
+        let decision = async || http.check(message("jane", "hello")).await.decision;
+        let until = async |expected: Decision| {
+            eventually(PATIENCE, async || decision().await == expected).await;
+        };
+        for (refused, field) in [
+            (with("limit", "factor", json!(0)), "factor"),
+            (with("limit", "factor", json!(1.5)), "factor"),
+            (with("limit", "client_addr", json!("192.0.2.1")), "speaker"),
+            (with("unlimit", "factor", json!(0.5)), "factor"),
+        ] {
+            let problem = order(refused.clone()).await;
+            assert_eq!(problem["field"], field, "{refused}: {problem}");
+        }
+        assert_eq!(decision().await, Decision::Allow);
+        let done = order(with("limit", "factor", json!(0.1))).await;
+        assert_eq!(done["ordered"]["factor"], 0.1, "the record says by how much: {done}");
+        until(Decision::Throttle).await;
+        let other = http.check(message("john", "hello")).await;
+        assert_eq!(other.decision, Decision::Allow, "somebody else");
+        order(jane("block")).await;
+        until(Decision::Block).await;
+        order(with("limit", "factor", json!(0.5))).await;
+        order(jane("unblock")).await;
+        until(Decision::Allow).await;
+        order(with("limit", "factor", json!(0.1))).await;
+        until(Decision::Throttle).await;
+        order(jane("unlimit")).await;
+        until(Decision::Allow).await;
+    });
+}
+
+#[test]
 fn two_ingresses_share_a_limit_while_redis_is_away() {
     run(async {
         let options = CityOptions::all().replicas("ingress", 2).policy("shop", &policy(EIGHT));

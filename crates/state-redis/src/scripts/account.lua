@@ -1,5 +1,6 @@
 -- The count of one key: for GCRA how far its arrival time is ahead of now, in microseconds; for a window
--- {number of the newest slot, microseconds of a slot, units of 17 slots, oldest first}.
+-- {number of the newest slot, microseconds of a slot, the sum of the units, then the units of up to 17 slots, newest
+-- first}; slots that are not there are empty.
 -- The arithmetic is that of terms.rs and account.rs in crates/state, where it is explained.
 local now = tonumber(ARGV[1])
 local least = 1
@@ -17,37 +18,43 @@ local function account(kind, raw, unit, limit)
   end
   local slot = math.floor(now / unit)
   local kept = raw and cmsgpack.unpack(raw)
-  local known = type(kept) == 'table' and kept[2] == unit
-  if known and kept[1] > slot then slot = kept[1] end
-  local gone = known and slot - kept[1] or 0
-  local window = {slot, unit}
-  for i = 3, 19 do window[i] = known and kept[i + gone] or 0 end
+  if type(kept) ~= 'table' or kept[2] ~= unit then return {slot, unit, 0, 0} end
+  local gone = slot - kept[1]
+  if gone <= 0 then return kept end
+  local window = {slot, unit, 0}
+  for i = 4, math.min(#kept + gone, 20) do
+    local units = i - gone >= 4 and kept[i - gone] or 0
+    window[i], window[3] = units, window[3] + units
+  end
   return window
 end
 
 local function used(kind, count)
-  if kind == 'g' then return count end
-  local sum = 0
-  for i = 3, 19 do sum = sum + count[i] end
-  return sum
+  return kind == 'g' and count or count[3]
 end
 
 -- Takes units, or gives back what was taken at `since`.
 local function change(kind, count, unit, limit, units, since)
   if kind == 'g' then return math.min(math.max(count + units * unit, 0), limit) end
-  if units >= 0 then
-    count[19] = count[19] + math.min(units, math.max(limit - used(kind, count), 0))
-  else
-    local slot = 19 - (count[1] - math.floor(since / unit))
-    if slot >= 3 and slot <= 19 then count[slot] = math.max(count[slot] + units, 0) end
+  local slot, more = 4, math.min(units, math.max(limit - count[3], 0))
+  if units < 0 then
+    slot = 4 + count[1] - math.floor(since / unit)
+    if slot < 4 or not count[slot] then return count end
+    more = math.max(units, -count[slot])
   end
+  count[slot], count[3] = count[slot] + more, count[3] + more
   return count
+end
+
+-- Microseconds until the units of a window at index `i` count no more.
+local function leaves(count, i)
+  return (count[1] + 21 - i) * count[2] - now
 end
 
 local function reset(kind, count)
   if kind == 'g' then return count end
-  for i = 19, 3, -1 do
-    if count[i] > 0 then return (count[1] + i - 2) * count[2] - now end
+  for i = 4, #count do
+    if count[i] > 0 then return leaves(count, i) end
   end
   return 0
 end

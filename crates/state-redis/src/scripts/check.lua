@@ -6,6 +6,12 @@
 --   after:forgive:most of a penalty box or nothing.
 -- Returns four numbers a rule: used before, units, microseconds to wait (0 now, -1 never), microseconds to
 --   reset.
+
+-- What `units` cost a key with blocks on record: times as much, but no more than could ever be let in.
+local function priced(units, times, largest)
+  return math.min(units * times, math.max(units, largest))
+end
+
 local keep, lasts = tonumber(ARGV[2]), tonumber(ARGV[5])
 local rules = (#ARGV - 5) / 6
 local raws = redis.call('MGET', unpack(KEYS, 1, rules))
@@ -40,9 +46,8 @@ for i = 1, rules do
     if #over > 0 then save(kind, KEYS[i], count) end
   end
   local largest = kind == 'g' and math.floor(limit / unit) or limit
-  local function priced(units) return math.min(units * rule.times, math.max(units, largest)) end
-  local units = priced(cost + reserve)
-  if reserve > 0 then rule.reserved = units - math.min(priced(cost), units) end
+  local units = priced(cost + reserve, rule.times, largest)
+  if reserve > 0 then rule.reserved = units - math.min(priced(cost, rule.times, largest), units) end
   local before = used(kind, count)
   local need = before + (kind == 'g' and units * unit or units) - limit
   local wait = 0
@@ -52,13 +57,13 @@ for i = 1, rules do
     elseif kind == 'g' then
       wait = need
     else
-      local freed, slot = 0, 3
-      while slot < 19 do
+      local freed, slot = 0, #count
+      while slot > 4 do
         freed = freed + count[slot]
         if freed >= need then break end
-        slot = slot + 1
+        slot = slot - 1
       end
-      wait = (count[1] + slot - 2) * unit - now
+      wait = leaves(count, slot)
     end
     if not shadow then admitted = false end
   end

@@ -143,7 +143,7 @@ impl Door {
                 "/v1/admin",
                 post_with(command, |op| {
                     op.summary("What operators order and resolve").description(
-                        "stop, start, mute, block, unblock, held, release, edit, reject.",
+                        "stop, start, mute, block, unblock, limit, unlimit, held, release, edit, reject.",
                     )
                 }),
             )

@@ -28,6 +28,10 @@ pub(crate) enum Command {
     Block(orders::Person),
     /// Take block back.
     Unblock(orders::Person),
+    /// Scale what a person, a conversation, an address, a bot or everybody may send.
+    Limit(orders::Limit),
+    /// Take limit back.
+    Unlimit(orders::Limited),
     /// Forget a speaker: what the record keeps of that person's words can never be read again.
     Erase(orders::Person),
     /// List what waits for a human.
@@ -75,6 +79,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Mute(args) => orders::send("mute", &args.ask(), args.door()),
         Command::Block(args) => orders::send("block", &args.ask(), args.door()),
         Command::Unblock(args) => orders::send("unblock", &args.ask(), args.door()),
+        Command::Limit(args) => orders::send("limit", &args.ask(), args.door()),
+        Command::Unlimit(args) => orders::send("unlimit", &args.ask(), args.door()),
         Command::Erase(args) => orders::send("erase", &args.ask(), args.door()),
         Command::Held(args) => orders::send("held", &args.ask(), args.door()),
         Command::Release(args) => orders::send("release", &args.ask(), args.door()),

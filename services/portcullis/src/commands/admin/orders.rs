@@ -88,6 +88,41 @@ pub(crate) struct Person {
     door: Door,
 }
 
+/// Whose limits: of one person, conversation or address; of a bot; or, with no bot either, everybody's.
+#[derive(Args)]
+#[group(id = "whose", multiple = false)]
+pub(crate) struct Limited {
+    /// One bot; absent: all, or `default` where somebody is named.
+    #[arg(long)]
+    bot: Option<BotId>,
+    /// The person, by the bot's name.
+    #[arg(long, visible_alias = "speaker", group = "whose")]
+    user: Option<SpeakerId>,
+    /// The conversation, by the bot's name.
+    #[arg(long, group = "whose")]
+    conversation: Option<ConversationId>,
+    /// The network address.
+    #[arg(long, group = "whose")]
+    address: Option<IpAddr>,
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    door: Door,
+}
+
+/// By how much limits are scaled, and for how long.
+#[derive(Args)]
+pub(crate) struct Limit {
+    /// What is left of the limits: above 0, at most 1.
+    #[arg(long, default_value_t = 0.1)]
+    factor: f64,
+    /// For how long; absent: until it is taken back.
+    #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    for_s: Option<u64>,
+    #[command(flatten)]
+    whose: Limited,
+}
+
 /// Which held messages.
 #[derive(Args)]
 pub(crate) struct Which {
@@ -168,6 +203,36 @@ impl Person {
 
     pub(super) fn door(&self) -> &Door {
         &self.door
+    }
+}
+
+impl Limited {
+    pub(super) fn ask(&self) -> Ask {
+        let Who { by, reason } = &self.who;
+        fields([
+            ("bot", json!(self.bot)),
+            ("speaker", json!(self.user)),
+            ("conversation", json!(self.conversation)),
+            ("client_addr", json!(self.address)),
+            ("by", json!(by)),
+            ("reason", json!(reason)),
+        ])
+    }
+
+    pub(super) fn door(&self) -> &Door {
+        &self.door
+    }
+}
+
+impl Limit {
+    pub(super) fn ask(&self) -> Ask {
+        let mut ask = self.whose.ask();
+        ask.extend(fields([("factor", json!(self.factor)), ("for_s", json!(self.for_s))]));
+        ask
+    }
+
+    pub(super) fn door(&self) -> &Door {
+        &self.whose.door
     }
 }
 
