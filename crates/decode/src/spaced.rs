@@ -7,7 +7,7 @@ use crate::stretch::{Method, Stretch};
 use crate::writer::Writer;
 
 /// Fewest letters of a stretch.
-const LEAST: usize = 5;
+pub(crate) const LEAST: usize = 5;
 
 /// Adds stretches of letters that stand alone.
 pub(crate) fn find(text: &str, found: &mut Vec<Stretch>) {

@@ -3,6 +3,7 @@
 use memchr::{memchr, memchr2};
 
 use crate::likeness::{class, pair};
+use crate::spaced;
 
 /// What a text may hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,12 +56,33 @@ pub(crate) fn survey(text: &str) -> Signs {
         pieces: memchr2(b'"', b'\'', bytes).is_some() && memchr2(b'+', b'&', bytes).is_some()
             || memchr(b'{', bytes).is_some() && memchr(b'=', bytes).is_some(),
         morse: has_run(bytes, MORSE, is_morse),
-        spaced: counts.spaced >= 3,
+        spaced: counts.spaced >= 3 || !text.is_ascii() && has_letters_apart(text),
         leet: counts.leet >= 2,
         flips: counts.flips >= 3,
         pig: counts.pig >= 2,
         turned: is_turned(bytes),
     }
+}
+
+/// Whether letters of any script stand alone in a row; blocks of bytes see those of ASCII only.
+fn has_letters_apart(text: &str) -> bool {
+    let (mut apart, mut word) = (0, 0);
+    for c in text.chars().chain([' ']) {
+        if c.is_alphanumeric() {
+            word += 1;
+        } else {
+            match word {
+                0 => {}
+                1 => apart += 1,
+                _ => apart = 0,
+            }
+            word = 0;
+        }
+        if apart >= spaced::LEAST {
+            return true;
+        }
+    }
+    false
 }
 
 pub(crate) fn is_token(byte: u8) -> bool {
@@ -124,9 +146,9 @@ impl Counts {
     fn of(bytes: &[u8]) -> Self {
         let mut most = Self::default();
         let mut last = Self::default();
-        let mut kinds = [0_u8; BLOCK + 3];
+        let mut kinds = [0_u8; BLOCK + 4];
         for start in (0..bytes.len()).step_by(BLOCK) {
-            let block = bytes.get(start..bytes.len().min(start + BLOCK + 3)).unwrap_or_default();
+            let block = bytes.get(start..bytes.len().min(start + BLOCK + 4)).unwrap_or_default();
             for (kind, byte) in kinds.iter_mut().zip(block) {
                 *kind = kind_of(*byte);
             }
@@ -134,17 +156,24 @@ impl Counts {
                 rest.fill(0);
             }
             let at = |shift: usize| kinds.get(shift..).and_then(|rest| rest.first_chunk::<BLOCK>());
-            let (Some(a), Some(b), Some(c), Some(d)) = (at(0), at(1), at(2), at(3)) else {
+            let (Some(a), Some(b), Some(c), Some(d), Some(e)) = (at(0), at(1), at(2), at(3), at(4))
+            else {
                 continue;
             };
             let [mut codes, mut spaced, mut leet, mut flips, mut pig, mut words] = [0_u8; 6];
-            for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
-                let (a, b, c, d) = (*a, *b, *c, *d);
+            for ((((a, b), c), d), e) in a.iter().zip(b).zip(c).zip(d).zip(e) {
+                let (a, b, c, d, e) = (*a, *b, *c, *d, *e);
                 let (letter_a, letter_c) = (a & LETTER, c & LETTER);
                 let (word_b, word_c, word_d) = (b & WORD, c & WORD, d & WORD);
                 codes += u8::from((a & DIGIT != 0) & (word_b != 0) & (word_c == 0) & (word_d != 0));
-                spaced +=
-                    u8::from((letter_a != 0) & (word_b == 0) & (letter_c != 0) & (word_d == 0));
+                // two letters that both stand alone: one does in "when I may"
+                spaced += u8::from(
+                    (a & WORD == 0)
+                        & (b & LETTER != 0)
+                        & (word_c == 0)
+                        & (d & LETTER != 0)
+                        & (e & WORD == 0),
+                );
                 leet += u8::from(
                     (letter_a != 0) & (letter_c != 0) & (b & LEET != 0)
                         | (a & DIGIT != 0) & (b & LETTER != 0),
@@ -302,6 +331,7 @@ mod tests {
             "The quick brown fox jumps over the lazy dog, doesn't it? I said so - twice.",
             "Grüße aus München, ich warte seit drei Tagen auf meine Bestellung.",
             "Witam, kiedy dostanę moje zamówienie? Zapłaciłem w poniedziałek.",
+            "When may I have a word? I think a dog and I are a team, I mean it, I do.",
         ] {
             assert_eq!(survey(text), Signs::default(), "{text}");
         }
@@ -315,6 +345,7 @@ mod tests {
         assert!(survey("a=\"ig\"; b='nore'; a+b").pieces);
         assert!(survey(".. --. -. --- .-. .").morse);
         assert!(survey("i g n o r e").spaced);
+        assert!(survey("и г н о р и р у й").spaced);
         assert!(survey("1gn0r3 4ll").leet);
         assert!(survey("iGnOrE").flips);
         assert!(survey("ignoreyay allyay ulesray oryay elsewhere").pig);
