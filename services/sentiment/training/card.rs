@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::data::{Row, word};
+use crate::data::{AUTHORED, Row, word};
 use crate::figures::{Figures, LABELS};
 use crate::learner::Trained;
 
@@ -26,9 +26,11 @@ pub(crate) fn write(
         training: the same data give the same bytes.\n\n\
         Learnt from English only: comments (GoEmotions, Demszky et al. 2020, CC-BY-4.0; the label is that of \
         the emotions' sentiment), tweets and sentences of product reviews (the sets published with VADER, \
-        Hutto and Gilbert 2014, MIT). None of them is a conversation with a bot. Texts are split by group \
+        Hutto and Gilbert 2014, MIT), and {authored} messages to bots, reviews and posts written for this \
+        project (`training/authored.jsonl`), which are in no figure. Texts are split by group \
         (the reviews of one product, one tweet, one comment): 80 of 100 to learn from, 10 to set how much \
         neutral weighs, 10 for the figures below.\n\n",
+        authored = rows.iter().filter(|row| row.source == AUTHORED).count(),
         model = manifest.model,
         buckets = shipped.weights.len() / 2,
         size = shipped.weights.len() / 1024,
@@ -44,7 +46,7 @@ pub(crate) fn write(
     card.push_str("\nThe model that is shipped.\n");
     table(&mut card, "Sources that were never seen", unseen);
     card.push_str(
-        "\nFor each source a model learnt from the other two alone: what to expect of texts of another kind, \
+        "\nFor each source a model learnt from the other two and the authored texts alone: what to expect of texts of another kind, \
          such as yours.\n\n\
          ## What it is not for\n\n\
          It is no judge of people. The labels are what annotators thought that strangers felt, and they \

@@ -55,16 +55,45 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<Row>> {
     for (line, number) in std::io::BufReader::new(opened).lines().zip(1..) {
         let line: Line =
             serde_json::from_str(&line?).with_context(|| format!("line {number} of the data"))?;
-        let label = [Label::Negative, Label::Neutral, Label::Positive]
-            .into_iter()
-            .find(|label| word(*label) == line.label)
-            .with_context(|| format!("label of line {number}"))?;
+        let label = label_of(&line.label).with_context(|| format!("label of line {number}"))?;
         let group = line.group.as_ref().unwrap_or(&line.text);
         let part = part(&line.source, group);
         let passages = passages(&line.text);
         rows.push(Row { label, part, passages, text: line.text, source: line.source });
     }
     Ok(rows)
+}
+
+/// The source of the texts that were written for this project.
+pub(crate) const AUTHORED: &str = "authored";
+
+#[derive(Deserialize)]
+struct Authored {
+    text: String,
+    label: String,
+}
+
+/// The texts of `authored.jsonl`: messages to bots, reviews and everyday posts, written and labelled by hand for this
+/// project. They are learnt from and calibrated on, and are in no figure.
+pub(crate) fn authored() -> anyhow::Result<Vec<Row>> {
+    let row = |line: &str| {
+        let Authored { text, label } =
+            serde_json::from_str(line).context("a line of authored.jsonl")?;
+        let label = label_of(&label).context("a label of authored.jsonl")?;
+        let part = match part(AUTHORED, &text) {
+            Part::Calibrate => Part::Calibrate,
+            Part::Train | Part::Test => Part::Train,
+        };
+        let passages = passages(&text);
+        Ok(Row { text, label, source: AUTHORED.to_owned(), part, passages })
+    };
+    include_str!("authored.jsonl").lines().map(row).collect()
+}
+
+fn label_of(word_of_it: &str) -> Option<Label> {
+    [Label::Negative, Label::Neutral, Label::Positive]
+        .into_iter()
+        .find(|label| word(*label) == word_of_it)
 }
 
 fn part(source: &str, group: &str) -> Part {

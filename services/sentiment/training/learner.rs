@@ -13,7 +13,7 @@ use crate::figures::{Figures, LABELS};
 const STEPS: usize = 300;
 const RATE: f32 = 0.05;
 /// What a weight costs, so that a word which was seen seldom is believed little.
-const DECAY: f32 = 2e-4;
+const DECAY: f32 = 1e-4;
 /// The same for the anchors.
 const ANCHOR_DECAY: f32 = 1e-6;
 /// An n-gram that fewer texts have teaches nothing.

@@ -28,9 +28,11 @@ use crate::learner::Trained;
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::read(std::env::args().skip(1))?;
-    let rows = data::read(&arguments.data)?;
+    let mut rows = data::read(&arguments.data)?;
     let sources = data::sources(&rows);
-    eprintln!("{} rows of {} sources", rows.len(), sources.len());
+    let authored = data::authored()?;
+    eprintln!("{} rows of {} sources, {} authored", rows.len(), sources.len(), authored.len());
+    rows.extend(authored);
 
     let of = |keep: &dyn Fn(&Row) -> bool| rows.iter().filter(|row| keep(row)).collect::<Vec<_>>();
     eprintln!("learning the model that is shipped");
