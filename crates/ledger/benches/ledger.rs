@@ -1,4 +1,5 @@
-//! Appends a second, batch by batch, and search in a ledger of 200,000 entries.
+//! Appends a second, batch by batch, and search in a ledger of 200,000 entries, or of as many as
+//! `PORTCULLIS_BENCH_ENTRIES` says.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails with a place")]
 
@@ -11,8 +12,11 @@ use portcullis_core::{BotId, Entry};
 use portcullis_ledger::{Ledger, LedgerOptions, LedgerReader, Query, Record, Signing, Verify};
 use portcullis_merkle::Signer;
 
-const ENTRIES: i64 = 200_000;
 const BATCH: i64 = 1024;
+
+fn entries() -> i64 {
+    std::env::var("PORTCULLIS_BENCH_ENTRIES").map_or(200_000, |number| number.parse().unwrap())
+}
 
 fn record(number: i64) -> Record {
     let at = Timestamp::from_second(1_700_000_000 + number * 4).unwrap();
@@ -54,15 +58,16 @@ fn ledger(c: &mut Criterion) {
 
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(folder.path(), options()).unwrap().0;
-    for first in (0..ENTRIES).step_by(BATCH as usize) {
-        let batch = (first..(first + BATCH).min(ENTRIES)).map(record).collect();
+    let entries = entries();
+    for first in (0..entries).step_by(BATCH as usize) {
+        let batch = (first..(first + BATCH).min(entries)).map(record).collect();
         runtime.block_on(ledger.append_all(batch)).unwrap();
     }
     let day = |from: i64| {
         let at = |n| Timestamp::from_second(1_700_000_000 + n).ok();
         Query { from: at(from), until: at(from + 86_400), ..Query::default() }
     };
-    let mut group = c.benchmark_group("search 200,000");
+    let mut group = c.benchmark_group(format!("search {entries}"));
     group.sample_size(10);
     for (name, query) in [
         ("a day, all rows", day(400_000)),
@@ -84,8 +89,8 @@ fn ledger(c: &mut Criterion) {
     group.finish();
 
     drop(ledger);
-    let mut group = c.benchmark_group("verify 200,000");
-    group.sample_size(10).throughput(Throughput::Elements(ENTRIES as u64));
+    let mut group = c.benchmark_group(format!("verify {entries}"));
+    group.sample_size(10).throughput(Throughput::Elements(entries as u64));
     for threads in [1, 2] {
         let verify = Verify { threads, ..Verify::default() };
         group.bench_function(format!("{threads} threads"), |b| {

@@ -10,7 +10,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use lru::LruCache;
 use portcullis_core::BotId;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::alert::Subject;
 use crate::bots::BotWatch;
@@ -34,7 +34,7 @@ pub enum SnapshotError {
     OtherForm,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Saved {
     bots: Vec<(BotId, BotWatch)>,
     speakers: Vec<(u64, Speaker)>,
@@ -42,22 +42,48 @@ struct Saved {
     last: Option<Timestamp>,
 }
 
+/// The same as it is written, without a copy of what there may be a million of.
+#[derive(Serialize)]
+struct Saving<'a> {
+    bots: Vec<(&'a BotId, &'a BotWatch)>,
+    #[serde(serialize_with = "oldest_first")]
+    speakers: &'a Speakers,
+    open: Vec<(&'a (BotId, Subject), &'a Open)>,
+    last: Option<Timestamp>,
+}
+
+fn oldest_first<S: Serializer>(speakers: &Speakers, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(speakers.iter())
+}
+
+/// Hex digits of a CRC-32, and a line's end.
+const SUM: usize = 9;
+/// Bytes of a speaker at most, and of everything else to begin with.
+const SPEAKER_BYTES: usize = 96;
+const ROOM: usize = 64 * 1024;
+
 impl Watch {
     /// The watch in the form of a snapshot.
     ///
     /// # Errors
     /// [`SnapshotError::Corrupt`] where a number has no form: a defect.
     pub fn to_bytes(&self) -> Result<Vec<u8>, SnapshotError> {
-        let saved = Saved {
+        let saving = Saving {
             // the one not seen for longest first, so that reading restores the order
-            bots: self.bots.iter().rev().map(|(bot, watch)| (bot.clone(), watch.clone())).collect(),
-            speakers: self.speakers.iter().collect(),
-            open: self.open.iter().map(|(key, open)| (key.clone(), open.clone())).collect(),
+            bots: self.bots.iter().rev().collect(),
+            speakers: &self.speakers,
+            open: self.open.iter().collect(),
             last: self.last,
         };
-        let body = postcard::to_stdvec(&saved).map_err(|_| SnapshotError::Corrupt)?;
-        let mut bytes = format!("{HEAD}{:08x}\n", crc32fast::hash(&body)).into_bytes();
-        bytes.extend(body);
+        let mut bytes = Vec::with_capacity(ROOM + self.speakers.len() * SPEAKER_BYTES);
+        bytes.extend(HEAD.as_bytes());
+        bytes.extend([0; SUM]);
+        let mut bytes = postcard::to_extend(&saving, bytes).map_err(|_| SnapshotError::Corrupt)?;
+        if let Some((sum, body)) =
+            bytes.get_mut(HEAD.len()..).and_then(|rest| rest.split_at_mut_checked(SUM))
+        {
+            sum.copy_from_slice(format!("{:08x}\n", crc32fast::hash(body)).as_bytes());
+        }
         Ok(bytes)
     }
 
@@ -67,7 +93,7 @@ impl Watch {
     /// [`SnapshotError`] where the bytes are not such a snapshot, whole.
     pub fn from_bytes(bytes: &[u8], watching: Watching) -> Result<Self, SnapshotError> {
         let rest = bytes.strip_prefix(HEAD.as_bytes()).ok_or(SnapshotError::OtherForm)?;
-        let (sum, body) = rest.split_at_checked(9).ok_or(SnapshotError::Corrupt)?;
+        let (sum, body) = rest.split_at_checked(SUM).ok_or(SnapshotError::Corrupt)?;
         if sum != format!("{:08x}\n", crc32fast::hash(body)).as_bytes() {
             return Err(SnapshotError::Corrupt);
         }

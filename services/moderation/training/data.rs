@@ -8,7 +8,7 @@ use portcullis_model::hex_sha256;
 use portcullis_moderation::content::OUTPUTS;
 use serde::Deserialize;
 
-use crate::labels::{self, ABUSE, HARMLESS, HATE, Labels};
+use crate::labels::{self, ABUSE, HARMLESS, HATE, ILLEGAL, Labels, SELF_HARM, SEXUAL, VIOLENCE};
 
 /// What a row is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +154,58 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Row>> {
         rows.push(Row { text: line.text, labels: HARMLESS, group, part, weight: 1.0 });
     })?;
     Ok(rows)
+}
+
+#[derive(Deserialize)]
+struct Authored {
+    text: String,
+    label: String,
+    kind: String,
+}
+
+/// The texts of `authored.jsonl`: answers of bots, safe and unsafe in the same forms, written and labelled by hand for
+/// this project.
+pub(crate) fn authored() -> anyhow::Result<Vec<Row>> {
+    let row = |line: &str| {
+        let Authored { text, label, kind } =
+            serde_json::from_str(line).context("a line of authored.jsonl")?;
+        let mut labels = HARMLESS;
+        if label == "unsafe" {
+            // it may well be abuse, hate, violence and a crime at once; nobody has said
+            for category in [ABUSE, HATE, VIOLENCE, ILLEGAL] {
+                labels[category] = None;
+            }
+            let category = match kind.as_str() {
+                "hate" => HATE,
+                "sexual" => SEXUAL,
+                "violence" => VIOLENCE,
+                "self_harm" => SELF_HARM,
+                "illegal" => ILLEGAL,
+                _ => anyhow::bail!("authored.jsonl: an unsafe text of an unknown kind"),
+            };
+            labels[category] = Some(true);
+        }
+        let group = format!("written answer: {kind} ({label})");
+        // thresholds are set on what bots say every day, and not on texts that were written to be hard
+        let part = if by_hash(&text) == Part::Test { Part::Test } else { Part::Train };
+        Ok(Row { labels, group, part, weight: 1.5, text })
+    };
+    include_str!("authored.jsonl").lines().map(row).collect()
+}
+
+#[derive(Deserialize)]
+struct Everyday {
+    text: String,
+}
+
+/// The texts of `answers.jsonl`: what bots answer every day, written by hand for this project. In every part.
+pub(crate) fn everyday() -> anyhow::Result<Vec<Row>> {
+    let row = |line: &str| {
+        let Everyday { text } = serde_json::from_str(line).context("a line of answers.jsonl")?;
+        let group = "written answer: everyday (safe)".to_owned();
+        Ok(Row { labels: HARMLESS, group, part: by_hash(&text), weight: 2.0, text })
+    };
+    include_str!("answers.jsonl").lines().map(row).collect()
 }
 
 /// A question or an order as the beginning of an answer that does as it is told. Harmful and harmless ones alike,

@@ -27,6 +27,8 @@ fn main() -> anyhow::Result<()> {
     let (data, out) = arguments(std::env::args().skip(1))?;
     let mut rows = data::read(&data)?;
     rows.extend(synthetic::rows());
+    rows.extend(data::authored()?);
+    rows.extend(data::everyday()?);
     eprintln!("{} rows", rows.len());
     let samples: Vec<Sample> = rows.iter().map(learner::sample).collect();
     let learn = |wanted: &dyn Fn(&Row) -> bool| {
