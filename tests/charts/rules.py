@@ -86,6 +86,8 @@ def network_problems(documents):
                 allowed |= {9093}
             if service == "search":
                 allowed |= {9200}
+            if service == "audit" and "postgres" in config_of(documents, name):
+                allowed |= {5432}
             if edges(own[0]) != allowed | ({4318} if traced else set()):
                 yield f"{name}: it may reach {sorted(edges(own[0]))}, and needs {sorted(allowed)}"
             doors = {port["port"] for rule in own[0]["spec"]["ingress"] for port in rule["ports"]}

@@ -2,7 +2,6 @@
 //! program of its own: what other tests hold would be counted too.
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
     reason = "a test that unwraps fails with a place; its figure goes into the README"
 )]
 

@@ -1,0 +1,34 @@
+{{/* What audit alone has: a database, where the record is not in files. */}}
+
+{{- define "audit.config" -}}
+data: /var/lib/portcullis
+{{- if .Values.postgres.enabled }}
+ledger: postgres
+postgres:
+  url: {{ tpl (required "audit: postgres.url is empty: say where the database is, as in postgres://db.example:5432/portcullis" .Values.postgres.url) . | quote }}
+  user: {{ .Values.postgres.user | quote }}
+  {{- if .Values.postgres.existingSecret }}
+  password: { file: /etc/portcullis/secrets/postgres-password }
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "audit.secrets" -}}
+{{- if and .Values.postgres.enabled .Values.postgres.existingSecret -}}
+- secret:
+    name: {{ tpl .Values.postgres.existingSecret . }}
+    items:
+      - key: {{ .Values.postgres.passwordKey }}
+        path: postgres-password
+{{- end -}}
+{{- end -}}
+
+{{- define "audit.egress" -}}
+{{- if .Values.postgres.enabled -}}
+{{- $policy := include "portcullis.shared" (dict "root" . "section" "networkPolicy") | fromJson -}}
+- to:
+    {{- toYaml $policy.postgres.to | nindent 4 }}
+  ports:
+    - { port: {{ int $policy.postgres.port }}, protocol: TCP }
+{{- end -}}
+{{- end -}}
