@@ -49,6 +49,12 @@ pub(crate) fn is_traffic(row: &Row) -> bool {
     !row.kind.starts_with("obfuscated")
 }
 
+/// Rows that what is fitted on single readings looks at: of an obfuscated text the label is not that of the text as
+/// received.
+fn is_fitted_on(row: &Row) -> bool {
+    is_traffic(row) && row.text.len() <= ONE_STRETCH
+}
+
 /// Whole texts of one stretch with what the linear model says of them.
 fn stretches<'a>(
     draft: &Draft,
@@ -61,7 +67,7 @@ fn stretches<'a>(
         let pass: LinearPass<'_> = linear.pass(&row.text, &mut || true);
         pass.stretch(&(0..row.text.len()))
     };
-    let short = rows.iter().filter(|row| row.text.len() <= ONE_STRETCH);
+    let short = rows.iter().filter(|row| is_fitted_on(row));
     Ok(short.filter_map(|row| Some((*row, of(row)?))).collect())
 }
 
@@ -104,7 +110,7 @@ fn head(draft: &mut Draft, channel: Channel, held: &HeldOut<'_>) -> anyhow::Resu
     let index = outputs.iter().position(|output| Some(output) == head.as_ref());
     let linear = cascade.linear(channel);
     let mut points = Vec::new();
-    for row in held.rows.iter().filter(|row| row.text.len() <= ONE_STRETCH) {
+    for row in held.rows.iter().filter(|row| is_fitted_on(row)) {
         let pass = linear.pass(&row.text, &mut || true);
         let said = cascade.windows(&row.text)?.into_iter().filter_map(|window| {
             let logits = encoder.replay.said(&window.ids)?;

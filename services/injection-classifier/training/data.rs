@@ -28,6 +28,9 @@ pub(crate) fn channel(kind: &str) -> Channel {
 /// same rules.
 pub(crate) fn answer(row: &Row, asked: Channel) -> Option<bool> {
     let kind = row.kind.as_str();
+    if row.is_unreadable {
+        return Some(false);
+    }
     match (channel(kind), row.attack, asked) {
         (Channel::Context, false, _) => Some(false),
         (Channel::Context, true, Channel::Context) => Some(true),
@@ -78,6 +81,9 @@ pub(crate) struct Row {
     pub(crate) is_response: bool,
     /// Whether it tells somebody to ignore what was said before.
     pub(crate) overrides: bool,
+    /// Whether no word can be read as received: the reading that the sanitizer makes is what is judged, and the text as
+    /// received teaches that an encoding by itself is no attack.
+    pub(crate) is_unreadable: bool,
 }
 
 #[derive(Deserialize)]
@@ -167,6 +173,35 @@ static OVERRIDES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(pattern).expect("a pattern")
 });
 
+/// Encodings that hide every word and that the sanitizer undoes.
+const UNREADABLE: &[&str] = &[
+    "base64",
+    "hex",
+    "rot13",
+    "morse",
+    "reverse",
+    "url",
+    "html_entities",
+    "spaced",
+    "dashed",
+    "fullwidth",
+    "mathbold",
+    "tag_chars",
+];
+
+/// Plain words that ask to obey what is encoded beside them.
+#[expect(clippy::expect_used, reason = "a pattern that does not compile should stop the trainer")]
+static OBEY: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = "(?i)do what it says|instruction hidden in this|read it and comply|decode and execute|answer the request below";
+    Regex::new(pattern).expect("a pattern")
+});
+
+fn is_unreadable(kind: &str, text: &str) -> bool {
+    kind.starts_with("obfuscated")
+        && UNREADABLE.iter().any(|how| kind.ends_with(how))
+        && !OBEY.is_match(text)
+}
+
 /// Reads the rows of a JSON Lines file, less those of the noise list, with its labels where it flips one.
 /// An error names the line, never its text.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
@@ -192,6 +227,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
             family: family(&row.source),
             is_response: row.source.contains("responses"),
             overrides: OVERRIDES.is_match(&row.text),
+            is_unreadable: is_unreadable(&row.kind, &row.text),
             id: row.id,
             text: row.text,
             kind: row.kind,
@@ -201,18 +237,62 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
+#[derive(Deserialize)]
+struct Authored {
+    text: String,
+    ask: Channel,
+    attack: bool,
+    #[serde(default)]
+    kind: Option<String>,
+    lang: String,
+}
+
+/// The texts of `authored`, written by hand for this project: attacks, and harmless texts with the same words.
+/// Both trainers learn from them; they are in no figure.
+pub(crate) fn authored() -> anyhow::Result<Vec<Row>> {
+    let files = [
+        include_str!("authored/documents.jsonl"),
+        include_str!("authored/everyday.jsonl"),
+        include_str!("authored/jailbreaks.jsonl"),
+        include_str!("authored/languages.jsonl"),
+        include_str!("authored/leaks.jsonl"),
+        include_str!("authored/machinery.jsonl"),
+        include_str!("authored/overrides.jsonl"),
+    ];
+    let lines = files.iter().flat_map(|file| file.lines());
+    let row = |line: &str| {
+        let given: Authored = serde_json::from_str(line).context("a line of authored texts")?;
+        let kind = match (given.ask, given.attack) {
+            (Channel::Context, true) => "indirect_injection",
+            (Channel::Context, false) => "benign_document",
+            (Channel::User, true) => match given.kind.as_deref() {
+                Some("leak") => "prompt_leak",
+                Some("jailbreak") => "jailbreak",
+                _ => "direct_injection",
+            },
+            (Channel::User, false) => "authored",
+        };
+        Ok(Row {
+            id: String::new(),
+            attack: given.attack,
+            kind: kind.to_owned(),
+            lang: given.lang,
+            family: "authored texts".to_owned(),
+            is_response: false,
+            overrides: OVERRIDES.is_match(&given.text),
+            is_unreadable: false,
+            text: given.text,
+        })
+    };
+    lines.map(row).collect()
+}
+
 /// How much a row counts in training.
 pub(crate) fn weight(row: &Row) -> f32 {
-    let unreadable =
-        ["base64", "hex", "rot13", "morse", "reverse", "url", "html_entities", "pig", "split"];
-    if unreadable.iter().any(|how| row.kind.ends_with(how)) {
-        // the sanitizer decodes these; here they could only teach that an encoding is an attack
-        return 0.2;
-    }
     match row.kind.as_str() {
         "hard_benign" | "hard_benign_multilingual" | "short" => 3.0,
         "hard_benign_roleplay" | "hard_benign_security_text" => 1.5,
-        "hard_benign_document_instruction" => 1.5,
+        "hard_benign_document_instruction" | "authored" => 1.5,
         "direct_injection_multilingual" | "prompt_leak_multilingual" => 2.0,
         "jailbreak" | "jailbreak_multilingual" => 2.0,
         _ => 1.0,

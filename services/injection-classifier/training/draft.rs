@@ -7,12 +7,16 @@ use std::sync::Arc;
 use anyhow::Context;
 use futures::executor::block_on;
 use futures::future::join_all;
+use portcullis_core::{
+    Ask, BotId, Budget, Direction, Interaction, Known, MessageId, Size, Stage as _, View,
+};
 use portcullis_model::{
     Blend, Bytes, CASCADE_FORMAT, Calibration, Cascade, CascadeBundle, CascadeManifest, Channel,
     ChannelParameters, EncoderParameters, Exits, FeatureParameters, Features, HeadParameters,
     Judged, Limits, LinearParameters, MANIFEST, NoveltyParameters, OperatingPoints, PartDigest,
     Piece, PoolOptions, TokenEnd, WindowParameters, hex_sha256,
 };
+use portcullis_sanitizer::Sanitizer;
 use serde::Deserialize;
 
 use crate::data::Row;
@@ -210,15 +214,55 @@ impl Draft {
     }
 }
 
-/// Judges texts by the whole path that the service takes, each as a message of its own.
+/// The readings that the sanitizer makes of a text, less the text as received.
+fn views(text: &str) -> Vec<View> {
+    let Ok(id) = MessageId::parse("row") else { return Vec::new() };
+    let interaction = Interaction {
+        id,
+        bot: BotId::fallback(),
+        conversation: None,
+        speaker: None,
+        client_addr: None,
+        direction: Direction::Inbound,
+        text: text.into(),
+        context: Vec::new(),
+        in_reply_to: None,
+        received_at: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let ask = Ask {
+        interaction,
+        size: Size::default(),
+        views: Vec::new(),
+        findings: Vec::new(),
+        settings: serde_json::Value::Null,
+        known: Known::default(),
+        budget: Budget::default(),
+    };
+    block_on(Sanitizer.check(&ask)).map(|report| report.views).unwrap_or_default()
+}
+
+/// Judges texts as the plan does, each as a message of its own: as received and in every reading of the
+/// sanitizer, the highest of which counts.
 pub(crate) fn judge(cascade: &Cascade, channel: Channel, rows: &[&Row]) -> Vec<Judged> {
     let mut judged = Vec::with_capacity(rows.len());
     for some in rows.chunks(AT_ONCE) {
-        let pieces: Vec<[Piece<'_>; 1]> =
-            some.iter().map(|row| [Piece { channel, text: &row.text }]).collect();
+        let views: Vec<Vec<View>> = some.iter().map(|row| views(&row.text)).collect();
+        let pieces: Vec<Vec<Piece<'_>>> = some
+            .iter()
+            .zip(&views)
+            .map(|(row, views)| {
+                let views = views.iter().map(|view| view.text.expose());
+                let texts = std::iter::once(row.text.as_str()).chain(views);
+                texts.map(|text| Piece { channel, text }).collect()
+            })
+            .collect();
         let limits = Limits::default();
         let all = block_on(join_all(pieces.iter().map(|one| cascade.judge(one, &limits))));
-        judged.extend(all.into_iter().flatten());
+        judged.extend(all.into_iter().filter_map(|readings| {
+            let encoded = readings.iter().map(|one| one.encoded).sum();
+            let highest = readings.into_iter().max_by(|a, b| a.score.total_cmp(&b.score));
+            highest.map(|one| Judged { encoded, ..one })
+        }));
     }
     judged
 }

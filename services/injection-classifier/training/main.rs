@@ -1,7 +1,7 @@
 //! Trains the linear models, and makes of them and an encoder a bundle with its card and report. The same data,
 //! encoder and program give the same bytes.
 //!
-//! `cargo run --release -p portcullis-injection-classifier --bin train-injection -- \
+//! `cargo run --release -p portcullis-injection-training -- \
 //!     --data PATH/train.jsonl --encoder DIR [--measured-encoder DIR] --out services/injection-classifier/model`
 #![expect(clippy::print_stderr, reason = "a program for people: progress goes to the terminal")]
 #![expect(
@@ -83,14 +83,15 @@ struct Lessons {
 impl Lessons {
     fn read(data: &Path) -> anyhow::Result<Self> {
         let rows = data::read(data)?;
-        let templates = synthetic::rows();
-        eprintln!("{} rows, {} from templates", rows.len(), templates.len());
+        let mut templates = synthetic::rows();
+        templates.extend(data::authored()?);
+        eprintln!("{} rows, {} of our own", rows.len(), templates.len());
         let samples = rows.iter().map(sample).collect();
         let template_samples = templates.iter().map(sample).collect();
         Ok(Self { rows, samples, templates, template_samples })
     }
 
-    /// The linear model of a question, from the rows to keep and the templates.
+    /// The linear model of a question, from the rows to keep, the templates and the authored texts.
     fn linear(&self, asked: Channel, keep: &dyn Fn(&Row) -> bool) -> LinearHalf {
         let rows = self.rows.iter().zip(&self.samples).filter(|(row, _)| keep(row));
         let templates = self.templates.iter().zip(&self.template_samples);

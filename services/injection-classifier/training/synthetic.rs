@@ -62,6 +62,7 @@ fn row(text: String, attack: bool, code: &str) -> Row {
         family: "trainer's templates".to_owned(),
         is_response: false,
         overrides: attack,
+        is_unreadable: false,
     }
 }
 

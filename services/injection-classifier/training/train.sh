@@ -26,5 +26,5 @@ fi
 "$work/environment/bin/python" "$here/encoder/train.py" --data "$data" --work "$work" ${TRAIN_ARGS:-}
 
 cd "$here/../../.."
-cargo run --release --locked -p portcullis-injection-classifier --bin train-injection -- \
+cargo run --release --locked -p portcullis-injection-training -- \
   --data "$data" --encoder "$work/shipped" --measured-encoder "$work/measured" --out "$out"

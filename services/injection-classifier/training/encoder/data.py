@@ -21,8 +21,10 @@ CONTEXT_KINDS = {
 PROMPT_KINDS = {"instruction", "code_question", "hard_benign_roleplay"}
 #: What people write to each other and to a help desk, which documents quote all the time.
 TALK_KINDS = {"customer_support", "social_comment"}
-#: Encodings that the sanitizer undoes; as received they could only teach that an encoding is an attack.
-UNREADABLE = ("base64", "hex", "rot13", "morse", "reverse", "url", "html_entities", "pig", "split_concat", "tag_chars")
+#: Encodings that hide every word and that the sanitizer undoes: the reading that it makes is what is judged, and the
+#: text as received says nothing, unless it asks in plain words to obey what is encoded.
+UNREADABLE = ("base64", "hex", "rot13", "morse", "reverse", "url", "html_entities", "spaced", "dashed", "fullwidth", "mathbold", "tag_chars")
+OBEY = re.compile(r"do what it says|instruction hidden in this|read it and comply|decode and execute|answer the request below", re.I)
 OVERRIDE = re.compile(
     r"\b(ignore|disregard|forget|override|bypass|supersede)\b.{0,40}\b(instruction|prompt|rule|guideline|above|previous)", re.I | re.S
 )
@@ -85,6 +87,10 @@ def questions(kind: str, source: str, text: str, attack: bool) -> tuple[int | No
     return 0, None
 
 
+#: The kinds of authored attacks, as indices into model.KINDS.
+KIND_OF_AUTHORED = {"direct": 0, "jailbreak": 1, "leak": 2}
+
+
 def kind_of(kind: str) -> int | None:
     if kind.startswith("jailbreak"):
         return 1
@@ -114,9 +120,11 @@ def read(path: str) -> list[Row]:
     for line in open(path, encoding="utf-8"):
         given = json.loads(line)
         kind, action = given["kind"], noise.get(given["id"])
-        if action == "drop" or (kind.startswith("obfuscated") and kind.endswith(UNREADABLE)):
+        if action == "drop":
             continue
         attack = (given["label"] == "injection") != (action == "flip")
+        if kind.startswith("obfuscated") and kind.endswith(UNREADABLE):
+            attack = attack and bool(OBEY.search(given["text"]))
         user, context = questions(kind, given["source"], given["text"], attack)
         rows.append(
             Row(
@@ -135,3 +143,17 @@ def harmful_requests(path: str) -> list[Row]:
     rows = [json.loads(line)["text"] for line in open(file, encoding="utf-8")]
     random.Random(5).shuffle(rows)
     return [Row(text, 0, 1, weight=0.5, family="harmful requests", name="harmful_request") for text in rows[:1500]]
+
+
+def authored() -> list[Row]:
+    """The texts of `../authored`, written by hand for this project: attacks, and harmless texts with the same words."""
+    rows = []
+    for file in sorted((HERE.parent / "authored").glob("*.jsonl")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            given = json.loads(line)
+            attack, person = given["attack"], given["ask"] == "user"
+            user = int(attack) if person else (None if attack else 0)
+            context = 1 if attack else (None if person else 0)
+            kind = KIND_OF_AUTHORED[given["kind"]] if attack and person else None
+            rows.append(Row(given["text"], user, context, kind, 1.5, f"authored {file.stem}", file.stem, lang=given["lang"]))
+    return rows

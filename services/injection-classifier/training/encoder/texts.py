@@ -1,5 +1,6 @@
 """From rows to token windows: the vocabulary that is kept, one window a row, and what is done to texts on the way."""
 
+import dataclasses
 import random
 from collections import Counter
 
@@ -7,6 +8,7 @@ import numpy as np
 from tokenizers import BertWordPieceTokenizer
 
 import model
+import obfuscate
 from data import Row
 
 #: Tokens that keep a row of the embedding table.
@@ -73,20 +75,26 @@ def typos(text: str, chance: random.Random) -> str:
 
 
 def vary(rows: list[Row], seed: int) -> list[Row]:
-    """The rows of one epoch: some with typing errors, some inside or beside harmless words of a person."""
+    """The rows of one epoch: some with typing errors, some inside or beside harmless words of a person, a few disguised
+    or encoded."""
     chance = random.Random(seed)
     neighbours = [row.text for row in rows if row.user == 0 and row.context != 1 and len(row.text) < 260]
     out = []
     for row in rows:
         text, what = row.text, chance.random()
-        if what < 0.07:
+        user, context, kind = row.user, row.context, row.kind
+        if what > 0.98 and row.user is not None and len(text) < 400:
+            text = obfuscate.disguised(text, chance)
+        elif what > 0.96 and row.user is not None and len(text) < 200 and text.isascii():
+            text, user, context, kind = obfuscate.encoded(text, chance), 0, 0, None
+        elif what < 0.07:
             text = typos(text, chance)
         elif what < 0.10:
             text = "".join(c for c in text if c not in ",.!?:;'\"")
         elif what < 0.26 and row.user is not None and len(text) < 400:
             beside = chance.choice(neighbours)
             text = chance.choice([f"{beside} {text}", f"{text} {beside}", f"{beside}\n{text}", f"{text}\n\n{beside}"])
-        out.append(Row(text, row.user, row.context, row.kind, row.weight, row.family, row.name, row.id, row.lang))
+        out.append(dataclasses.replace(row, text=text, user=user, context=context, kind=kind))
     return out
 
 

@@ -2,9 +2,10 @@
 
     python train.py --data DIR/train.jsonl --work DIR [--threads N] [--epochs N]
 
-Two encoders come out of it, in WORK/measured and WORK/shipped: the first has learnt from the training sources alone, so
-that figures on the test sources mean something; the second goes on from it with everything but the calibration
-sources (see `split.json`). `train-injection` makes the bundle and its card of the two.
+Three phases, each going on from the one before: *ground* learns from the training sources and the grammars, *measured*
+from half of them again and the authored texts, *shipped* from everything but the calibration sources (see `split.json`).
+Two encoders come out of it, in WORK/measured and WORK/shipped: the first has learnt nothing of the test sources, so that
+figures on them mean something. `train-injection` makes the bundle and its card of the two.
 """
 
 import argparse
@@ -30,16 +31,26 @@ BATCH_ROWS, BATCH_TOKENS = 64, 3072
 #: The average of the weights over the last steps is what is kept.
 DECAY = 0.998
 SHORT_PROMPT = 160
+#: How often a pass sees each authored text, each time varied in another way, and the share of the ground's rows that
+#: the phase after it sees again.
+AUTHORED_PASSES, AGAIN = 2, 0.5
 
 
 def corpus(rows: list[data.Row], phase: str, path: str) -> list[data.Row]:
-    """What a phase learns from, grammars and harmful requests included."""
-    allowed = (lambda r: data.part(r.family) == "train") if phase == "measured" else data.shipped_learns
+    """What a phase learns from, grammars, harmful requests and authored texts included."""
+    allowed = data.shipped_learns if phase == "shipped" else (lambda r: data.part(r.family) == "train")
     own = [row for row in rows if allowed(row)]
     hosts = [r.text for r in own if r.name in {"benign_document", "benign_tool_output", "benign_email", "benign_code"} and len(r.text) < 600]
     prompts = [r.text for r in own if r.name in {"instruction", "code_question"} and len(r.text) < SHORT_PROMPT and not set(r.text) & set("\n{}")]
-    seed = SEED + (0 if phase == "measured" else 1)
-    return own + compose.person(seed, 6500) + compose.third_party(seed, 4500, hosts, prompts) + data.harmful_requests(path)
+    seed = SEED + (1 if phase == "shipped" else 0)
+    composed = compose.person(seed, 6500) + compose.third_party(seed, 4500, hosts, prompts) + data.harmful_requests(path)
+    if phase == "ground":
+        return own + composed
+    authored = data.authored() * AUTHORED_PASSES
+    if phase == "measured":
+        chance = random.Random(seed)
+        return [row for row in own + composed if chance.random() < AGAIN] + authored
+    return own + composed + authored
 
 
 def batches(lengths: list[int], seed: int) -> list[list[int]]:
@@ -208,15 +219,15 @@ def main():
     parser.add_argument("--data", required=True, help="train.jsonl")
     parser.add_argument("--work", required=True, type=pathlib.Path, help="folder for checkpoints and results")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--epochs", type=float, default=1.5, help="passes over the training sources")
-    parser.add_argument("--more", type=float, default=1.0, help="passes over everything for the shipped encoder")
+    parser.add_argument("--epochs", type=float, default=1.0, help="passes over the training sources")
+    parser.add_argument("--more", type=float, default=0.6, help="passes over everything for the shipped encoder")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     torch.manual_seed(SEED)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     given.work.mkdir(parents=True, exist_ok=True)
     rows = data.read(given.data)
-    first = corpus(rows, "measured", given.data)
+    first = corpus(rows, "ground", given.data)
     kept = given.work / "kept.json"
     if not kept.exists():
         kept.write_text(json.dumps(texts.keep(first)))
@@ -226,7 +237,8 @@ def main():
     if done.exists():
         encoder = run.finished(model.published(keep))
     else:
-        encoder = run.learn(model.published(keep), words, first, given.epochs)
+        encoder = Run("ground", given.work, device).learn(model.published(keep), words, first, given.epochs)
+        encoder = run.learn(encoder, words, corpus(rows, "measured", given.data), 1.0)
         export.export(encoder, words, given.work / "measured")
         held = [row for row in rows if data.part(row.family) == "test"]
         figures = report(encoder, words, held)
