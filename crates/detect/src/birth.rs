@@ -31,10 +31,12 @@ const MONTHS: [&str; 12] =
 
 /// The date that follows the words which end at `from`.
 pub(crate) fn after(text: &[u8], from: usize) -> Option<Match> {
-    let mut start =
-        run(text, from, 4, |b| matches!(b, b' ' | b':' | b'=' | b'"' | b'\'' | b'\t' | b'-'));
-    for word in [&b"is "[..], b"on ", b"was ", b"ist ", b"es "] {
-        if text.get(start..)?.starts_with(word) {
+    let mut start = run(text, from, 4, |b| {
+        matches!(b, b' ' | b':' | b'=' | b'"' | b'\'' | b'\t' | b'-' | b'.' | b'?' | b',' | b'\n')
+    });
+    for word in [&b"it's "[..], b"it is ", b"is ", b"on ", b"was ", b"ist ", b"es "] {
+        let next = text.get(start..start + word.len());
+        if next.is_some_and(|next| next.eq_ignore_ascii_case(word)) {
             start += word.len();
         }
     }
@@ -118,6 +120,7 @@ mod tests {
             ("born 12 March 1985", "12 March 1985"),
             ("my birthday is 3.12.85!", "3.12.85"),
             ("Geburtsdatum: 12.03.1985", "12.03.1985"),
+            ("Please tell me your date of birth. It's January 22, 2001", "January 22, 2001"),
         ] {
             assert_eq!(date(text), Some(found), "{text}");
         }

@@ -27,6 +27,19 @@ pub(crate) fn preceded(text: &[u8], at: usize, class: impl Fn(u8) -> bool) -> bo
     at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(|byte| class(*byte))
 }
 
+/// Whether the letter before `at` is that of an escaped line break or tab, as JSON and code write them: what follows
+/// begins a word.
+pub(crate) fn after_escape(text: &[u8], at: usize) -> bool {
+    at.checked_sub(2)
+        .and_then(|from| text.get(from..at))
+        .is_some_and(|escape| matches!(escape, [b'\\', b'n' | b'r' | b't']))
+}
+
+/// Whether what begins at `at` goes on with a word.
+pub(crate) fn in_word(text: &[u8], at: usize) -> bool {
+    preceded(text, at, is_word) && !after_escape(text, at)
+}
+
 /// Whether the byte at `at` satisfies `class`; false at the end.
 pub(crate) fn follows(text: &[u8], at: usize, class: impl Fn(u8) -> bool) -> bool {
     text.get(at).is_some_and(|byte| class(*byte))
@@ -72,6 +85,12 @@ mod tests {
         assert_eq!(run(b"abc", 1, 1, |_| true), 2);
         assert_eq!(run(b"abc", 9, 9, |_| true), 9);
         assert_eq!(run_back(b"a-bcd", 5, 99, |b| b != b'-'), 2);
+    }
+
+    #[test]
+    fn escaped_line_breaks_end_words() {
+        assert!(in_word(b"n4", 1) && in_word(b"x\\a4", 3) && !in_word(b"- 4", 2));
+        assert!(!in_word(b"x\\n4", 3) && !in_word(b"\\t4", 2));
     }
 
     #[test]

@@ -2,11 +2,29 @@
 
 use portcullis_core::Span;
 
-use crate::bytes::{follows, is_word, preceded};
+use crate::bytes::{follows, in_word, is_word, names_before, preceded};
 use crate::{Entity, Match};
 
 /// Shortest and longest number that is looked for.
-const DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
+const DIGITS: std::ops::RangeInclusive<usize> = 12..=19;
+
+/// Words behind which a number that passes the check is a card, whoever has issued it.
+const WORDS: [&[u8]; 14] = [
+    b"card",
+    b"credit",
+    b"debit",
+    b"visa",
+    b"mastercard",
+    b"amex",
+    b"american express",
+    b"maestro",
+    b"karte",
+    b"kreditkarte",
+    b"carte",
+    b"tarjeta",
+    b"carta",
+    b"karty",
+];
 
 /// Consecutive digits in the text.
 #[derive(Clone, Copy)]
@@ -67,11 +85,13 @@ fn chain(text: &[u8], groups: &[Group], found: &mut Vec<Match>) {
 /// The longest card number that starts with the first of `groups`, and how many groups it takes.
 fn longest(text: &[u8], groups: &[Group]) -> Option<(usize, Match)> {
     let start = groups.first()?.start;
-    if preceded(text, start, |b| is_word(b) && !b.is_ascii_digit()) || is_fraction(text, start) {
+    let is_inside = in_word(text, start) && !preceded(text, start, |b| b.is_ascii_digit());
+    if is_inside || is_fraction(text, start) {
         return None;
     }
     let mut number = [0_u8; 19];
     let mut filled = 0;
+    let mut is_named = None;
     let mut best = None;
     for (index, group) in groups.iter().enumerate() {
         if filled + group.len() > *DIGITS.end() {
@@ -86,8 +106,9 @@ fn longest(text: &[u8], groups: &[Group]) -> Option<(usize, Match)> {
         if DIGITS.contains(&filled)
             && !follows(text, group.end, is_word)
             && groups.get(..taken).is_some_and(is_card_grouping)
-            && is_issued(digits)
             && luhn(digits)
+            && (is_issued(digits)
+                || *is_named.get_or_insert_with(|| names_before(text, start, 40, &WORDS)))
         {
             let hit = Match {
                 entity: Entity::Card,
@@ -197,6 +218,16 @@ mod tests {
             cards("4111 1111 1111 1111 5555 5555 5555 4444"),
             ["4111 1111 1111 1111", "5555 5555 5555 4444"]
         );
+    }
+
+    #[test]
+    fn behind_a_word_any_issuer_counts() {
+        for number in ["676228159015", "502007933125", "3510002602947429", "180018601081882"] {
+            assert_eq!(cards(&format!("My credit card {number} is lost")), [number]);
+        }
+        for number in ["3510002602947429", "180018601081882"] {
+            assert_eq!(cards(&format!("order {number} is lost")), [""; 0], "{number}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use portcullis_core::Span;
 
-use crate::bytes::{follows, is_word, names_before, preceded, run, run_back};
+use crate::bytes::{follows, in_word, is_word, names_before, preceded, run, run_back};
 use crate::{Entity, Match};
 
 /// Longest textual form of an IPv6 address.
@@ -21,7 +21,8 @@ fn v4(text: &[u8], start: usize) -> Option<Match> {
     let end = end - usize::from(end > start && text.get(end - 1) == Some(&b'.'));
     let word = std::str::from_utf8(text.get(start..end)?).ok()?;
     let address: Ipv4Addr = word.parse().ok()?;
-    let is_part = preceded(text, start, |b| is_word(b) || matches!(b, b'.' | b'-'))
+    let is_part = in_word(text, start)
+        || preceded(text, start, |b| matches!(b, b'.' | b'-'))
         || follows(text, end, |b| is_word(b) || b == b'-');
     let is_version = names_before(text, start, 10, &[b"version", b"ver.", b"release", b"build"]);
     let is_nobody = address.is_loopback()
@@ -50,7 +51,7 @@ fn pairs(text: &[u8], digit: usize) -> Option<Match> {
         Some(skipped) => (start + skipped, word.get(skipped..)?),
         None => return None,
     };
-    if preceded(text, start, is_word) || follows(text, end, is_word) {
+    if in_word(text, start) || follows(text, end, is_word) {
         return None;
     }
     let word = std::str::from_utf8(word).ok()?.trim_end_matches(['.', '-']);

@@ -3,7 +3,7 @@
 
 use portcullis_core::Span;
 
-use crate::bytes::{follows, is_word, names_before, preceded, run_back};
+use crate::bytes::{follows, in_word, is_word, names_before, preceded, run_back};
 use crate::checks::{
     aadhaar, bsn, china, codice_fiscale, cpf, curp, dni, fodselsnummer, hetu, iban, is_birth, luhn,
     nhs, nir, nric, nrn, pesel, rrn, steuer_id, tckn, tfn,
@@ -87,8 +87,7 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<Match> {
 
 /// The number that begins with the letters or digits at `from`.
 fn from_letters(text: &[u8], from: usize) -> Option<Match> {
-    let is_part = |b| is_word(b) || matches!(b, b'.' | b'/' | b'+' | b'$');
-    if preceded(text, from, is_part) {
+    if in_word(text, from) || preceded(text, from, |b| matches!(b, b'.' | b'/' | b'+' | b'$')) {
         return None;
     }
     let mut number = Number {

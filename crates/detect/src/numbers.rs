@@ -15,11 +15,13 @@ pub(crate) fn find(text: &[u8], found: &mut Vec<Match>) {
         if start >= chained {
             chained = card::chain_at(text, start, found);
         }
-        // longer rows of digits are none of these
+        // longer rows of digits are none of these; an IBAN has up to 29 of them
+        if end - start <= 30 {
+            found.extend(national::at(text, start));
+        }
         if end - start <= 20 {
             found.extend(phone::at(text, start));
             found.extend(machine::at(text, start));
-            found.extend(national::at(text, start));
             found.extend(postal::around(text, start, end));
         }
         at = end;

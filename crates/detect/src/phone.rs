@@ -1,16 +1,17 @@
 //! Telephone numbers: international ones by calling code and length (ITU E.164), North American ones by their
-//! plan, others where a word before them says what they are.
+//! plan, with or without an extension, an area code in brackets, five pairs as in France; others where a word before
+//! them says what they are.
 
 use portcullis_core::Span;
 
-use crate::bytes::{follows, is_word, names_before, preceded};
+use crate::bytes::{follows, in_word, is_word, names_before, preceded, run};
 use crate::{Entity, Match};
 
 /// Digits of a number: at least, and at most (E.164).
 const DIGITS: (usize, usize) = (7, 15);
 
 /// Words that say that a number is for calling.
-const WORDS: [&[u8]; 14] = [
+const WORDS: [&[u8]; 21] = [
     b"phone",
     b"tel",
     b"mobile",
@@ -25,6 +26,13 @@ const WORDS: [&[u8]; 14] = [
     b"sms",
     b"ring",
     b"number is",
+    b"landline",
+    b"contact",
+    b"reach",
+    b"dial",
+    b"t\xc3\xa9l",
+    b"registered",
+    b"kom\xc3\xb3rka",
 ];
 
 /// Digits in groups, as people write numbers.
@@ -42,14 +50,14 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<Match> {
     let plus = preceded(text, start, |b| b == b'+');
     let open = preceded(text, start, |b| b == b'(');
     let first = start - usize::from(plus || open);
-    if preceded(text, first, |b| {
-        is_word(b) || matches!(b, b'.' | b'/' | b'-' | b'+' | b'#' | b'=' | b'$')
-    }) {
+    let is_part = |b| matches!(b, b'.' | b'/' | b'-' | b'+' | b'#' | b'=' | b'$');
+    if in_word(text, first) || preceded(text, first, is_part) {
         return None;
     }
     let number = read(text, start, open)?;
     let count = number.digits.len();
-    if count < DIGITS.0 || count > DIGITS.1 || follows(text, number.end, is_word) {
+    let end = extension(text, number.end);
+    if count < DIGITS.0 || count > DIGITS.1 || follows(text, end, is_word) {
         return None;
     }
     // a date
@@ -62,12 +70,52 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<Match> {
         (count >= 11 && number.groups.len() > 1).then_some(0.75)?
     } else if is_north_american(&number) && (open || number.has_sign) {
         0.8
+    } else if open && is_area_code(&number) || is_pairs(&number) {
+        0.75
     } else {
         let is_grouped = number.groups.len() > 1 || number.digits.starts_with(b"0");
-        (is_grouped && names_before(text, first, 24, &WORDS)).then_some(0.7)?
+        let is_named = || names_before(text, first, 24, &WORDS) || says_which(text, number.end);
+        (is_grouped && is_named()).then_some(0.7)?
     };
-    let span = Span { start: first, end: number.end };
+    let span = Span { start: first, end };
     Some(Match { entity: Entity::Phone, span, confidence })
+}
+
+/// One past the extension that follows a number, as in `x871` or ` ext. 12`.
+fn extension(text: &[u8], end: usize) -> usize {
+    const SIGNS: [&[u8]; 6] = [b"x", b" x", b" ext. ", b" ext.", b" ext ", b" extension "];
+    let rest = text.get(end..).unwrap_or_default();
+    let digits = SIGNS.iter().find_map(|sign| {
+        let from = end + rest.strip_prefix(*sign).map(|_| sign.len())?;
+        let to = run(text, from, 6, |b| b.is_ascii_digit());
+        (to > from).then_some(to)
+    });
+    digits.unwrap_or(end)
+}
+
+/// Whether a word behind a number says which telephone it is of, as in `0161 496 0000 office`.
+fn says_which(text: &[u8], end: usize) -> bool {
+    const WHICH: [&[u8]; 7] = [b"office", b"mobile", b"cell", b"home", b"fax", b"work", b"direct"];
+    let from = run(text, end, 2, |b| matches!(b, b' ' | b'-' | b'('));
+    let to = run(text, from, 8, |b| b.is_ascii_alphabetic());
+    let word = text.get(from..to).unwrap_or_default().to_ascii_lowercase();
+    from > end && WHICH.contains(&word.as_slice())
+}
+
+/// `(0121) 496 0156`: a trunk prefix, and the area code in brackets.
+fn is_area_code(number: &Number) -> bool {
+    let area = number.groups.first().copied().unwrap_or_default();
+    number.digits.first() == Some(&b'0')
+        && (2..=6).contains(&area)
+        && number.groups.len() > 1
+        && (8..=12).contains(&number.digits.len())
+}
+
+/// `04 68 82 97 05`.
+fn is_pairs(number: &Number) -> bool {
+    number.groups == [2; 5]
+        && number.digits.first() == Some(&b'0')
+        && number.digits.get(1).is_some_and(|b| *b != b'0')
 }
 
 fn read(text: &[u8], start: usize, open: bool) -> Option<Number> {
@@ -189,12 +237,20 @@ mod tests {
             "415-555-2671",
             "1-415-555-2671",
             "0049 170 1234567",
+            "001-730-222-4485x66423",
+            "(725)728-0875x773",
+            "603.776.4764 ext. 97",
+            "(0121) 496 0156",
+            "(02) 5230 9717",
+            "04 68 82 97 05",
         ] {
             assert_eq!(phone(number), Some(number));
             assert_eq!(phone(&format!("or {number}.")), Some(number));
         }
         assert_eq!(phone("my phone is 0170 1234567!"), Some("0170 1234567"));
         assert_eq!(phone("Tel.: 030 123456-78"), Some("030 123456-78"));
+        assert_eq!(phone("0161 4960000 office"), Some("0161 4960000"));
+        assert_eq!(phone("Phone:\\n+39 0532264625\\n"), Some("+39 0532264625"));
     }
 
     #[test]
