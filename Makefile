@@ -113,11 +113,12 @@ peers-rate-limit: ## limits side by side with limitador on one Redis
 	@$(TOOLS) && cd tests/peers/rate-limit && cargo run --release --locked --target-dir ../../../target/peers-rate-limit
 
 .PHONY: peers-sanitizer
-peers-sanitizer: ## the sanitizer beside detect-secrets, Presidio and gitleaks, in one run
+peers-sanitizer: ## the sanitizer beside detect-secrets, Presidio and gitleaks, in one run [DATA=TEMPLATES.jsonl: recall in filled templates]
 	@cargo build --release --locked -p portcullis
 	@python3 -m venv target/peers-sanitizer
 	@target/peers-sanitizer/bin/pip install --quiet --requirement tests/peers/sanitizer/requirements.txt
 	target/peers-sanitizer/bin/python -B tests/peers/sanitizer/run.py
+	@[[ -z "$(DATA)" ]] || target/peers-sanitizer/bin/python -B tests/peers/sanitizer/templates.py "$(DATA)"
 
 .PHONY: train
 train: ## from data to the injection classifier's bundle (hours on two cores, resumable): make train DATA=FILE.jsonl
