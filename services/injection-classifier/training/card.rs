@@ -14,6 +14,8 @@ use crate::mix;
 /// What the card is made of.
 pub(crate) struct Facts<'a> {
     pub(crate) rows: &'a [Row],
+    /// Texts that were written by hand.
+    pub(crate) authored: usize,
     pub(crate) shipped: &'a Draft,
     pub(crate) measured: &'a Draft,
     /// Of the measured model, on the test part.
@@ -113,12 +115,7 @@ fn limits(name: &str, of: &ChannelParameters) -> String {
     let p = of.operating_points;
     let blend = of.head.as_ref().map_or_else(
         || "–".to_owned(),
-        |head| {
-            format!(
-                "{:.3} · encoder + {:.3} · linear {:+.3}",
-                head.blend.encoder, head.blend.linear, head.blend.offset
-            )
-        },
+        |head| format!("{:.3} · logit {:+.3}", head.blend.encoder, head.blend.offset),
     );
     format!(
         "| {name} | {:.4} / {:.4} / {:.4} | {:.4} | {:.0} % | {:.4} | {blend} | {:.2} |\n",
@@ -170,6 +167,7 @@ pub(crate) fn write(facts: &Facts<'_>) -> String {
             + &limits("third-party content", &manifest.context),
         traffic = format!("{}; {}", traffic(Channel::User), traffic(Channel::Context)),
         rows = facts.rows.len(),
+        authored = facts.authored,
         measured = match is_same {
             true => "The figures are of the model that is shipped.",
             false =>

@@ -76,19 +76,23 @@ impl Arguments {
 struct Lessons {
     rows: Vec<Row>,
     samples: Vec<Sample>,
+    /// Sentences of templates, and texts that were written by hand.
     templates: Vec<Row>,
     template_samples: Vec<Sample>,
+    authored: usize,
 }
 
 impl Lessons {
     fn read(data: &Path) -> anyhow::Result<Self> {
         let rows = data::read(data)?;
         let mut templates = synthetic::rows();
-        templates.extend(data::authored()?);
+        let authored = data::authored()?;
+        let count = authored.len();
+        templates.extend(authored);
         eprintln!("{} rows, {} of our own", rows.len(), templates.len());
         let samples = rows.iter().map(sample).collect();
         let template_samples = templates.iter().map(sample).collect();
-        Ok(Self { rows, samples, templates, template_samples })
+        Ok(Self { rows, samples, templates, template_samples, authored: count })
     }
 
     /// The linear model of a question, from the rows to keep, the templates and the authored texts.
@@ -154,6 +158,7 @@ fn main() -> anyhow::Result<()> {
     let shipped = lessons.draft(encoder, &is_learnt_when_shipped)?;
     let facts = card::Facts {
         rows: &lessons.rows,
+        authored: lessons.authored,
         shipped: &shipped,
         measured: &measured,
         figures: &figures,

@@ -73,6 +73,30 @@ pub(crate) fn weighted(channel: Channel, scores: &[(&Row, f32)]) -> Vec<Weighted
         .collect()
 }
 
+/// Rows that must reach a threshold if it is to be read off them.
+const ENOUGH: f64 = 15.0;
+
+/// The score that `rate` of the traffic reaches: read off the rows where enough of them reach it, else by the tail of
+/// the highest ones, which is exponential in the logit (peaks over a threshold: Balkema and de Haan 1974, Pickands
+/// 1975, with shape zero). The highest row of few would say little.
+pub(crate) fn operating_point(rate: f64, all: &[Weighted]) -> f32 {
+    let from = ENOUGH / all.len().max(1) as f64;
+    if rate >= from || from >= 0.5 {
+        return threshold(rate, all);
+    }
+    let logit = |score: f32| {
+        let p = f64::from(score).clamp(1e-9, 1.0 - 1e-9);
+        (p / (1.0 - p)).ln()
+    };
+    let start = threshold(from, all);
+    let over = || all.iter().filter(|one| one.score >= start);
+    let weight: f64 = over().map(|one| one.weight).sum();
+    let excess: f64 = over().map(|one| one.weight * (logit(one.score) - logit(start))).sum();
+    let scale = excess / weight.max(f64::MIN_POSITIVE);
+    let at = logit(start) + scale * (from / rate).ln();
+    (1.0 / (1.0 + (-at).exp())) as f32
+}
+
 /// The lowest score that at most `rate` of the traffic reaches.
 pub(crate) fn threshold(rate: f64, all: &[Weighted]) -> f32 {
     let mut sorted: Vec<&Weighted> = all.iter().collect();
@@ -98,6 +122,23 @@ pub(crate) fn reached(at: f32, all: &[Weighted]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_that_few_rows_reach_is_told_by_the_tail() {
+        // logits with an exponential tail: one in e^k is above k
+        let score = |n: u32, of: u32| {
+            let logit = -(f64::from(n + 1) / f64::from(of + 1)).ln();
+            Weighted { score: (1.0 / (1.0 + (-logit).exp())) as f32, weight: 1.0 }
+        };
+        for count in [300, 30_000] {
+            let all: Vec<Weighted> = (0..count).map(|n| score(n, count)).collect();
+            for rate in [0.01, 0.003, 0.001] {
+                let at = f64::from(operating_point(rate, &all));
+                let logit = (at / (1.0 - at)).ln();
+                assert!((logit + f64::ln(rate)).abs() < 0.5, "{count} rows, {rate}: {logit}");
+            }
+        }
+    }
 
     #[test]
     fn at_most_the_rate_of_the_weight_reaches_a_threshold() {
