@@ -2,13 +2,11 @@
 //! that nothing was learnt from.
 
 use portcullis_model::metrics::{Confusion, Scored, threshold_at_fpr};
-use portcullis_model::{
-    Blend, Calibration, Channel, Exits, Judged, LinearPass, OperatingPoints, Stretch,
-};
+use portcullis_model::{Channel, Exits, Judged, LinearPass, OperatingPoints, Stretch};
 
 use crate::data::Row;
 use crate::draft::{Draft, judge};
-use crate::fit::platt;
+use crate::fit::{Point, blend, platt};
 use crate::long::Long;
 use crate::mix;
 
@@ -100,7 +98,7 @@ fn linear(draft: &mut Draft, channel: Channel, held: &HeldOut<'_>) -> anyhow::Re
     Ok(())
 }
 
-/// How the encoder's logit becomes a probability, and the correction for long texts.
+/// How the encoder's logit and a share of the linear model's become a probability, and the correction for long texts.
 fn head(draft: &mut Draft, channel: Channel, held: &HeldOut<'_>) -> anyhow::Result<()> {
     let alone = draft.encoder_only();
     let cascade = alone.cascade()?;
@@ -110,16 +108,24 @@ fn head(draft: &mut Draft, channel: Channel, held: &HeldOut<'_>) -> anyhow::Resu
     let outputs = draft.manifest.encoder.as_ref().map(|e| e.outputs.clone()).unwrap_or_default();
     let head = draft.manifest.channel(channel).head.as_ref().map(|head| head.output.clone());
     let index = outputs.iter().position(|output| Some(output) == head.as_ref());
-    let mut logits = Vec::new();
+    let linear = cascade.linear(channel);
+    let mut points = Vec::new();
     for row in held.rows.iter().filter(|row| is_fitted_on(row)) {
-        let said = cascade.windows(&row.text)?.into_iter();
-        let said = said.filter_map(|window| encoder.replay.said(&window.ids)?.get(index?).copied());
-        logits.extend(said.max_by(f32::total_cmp).map(|logit| (logit, row.attack)));
+        let pass = linear.pass(&row.text, &mut || true);
+        let said = cascade.windows(&row.text)?.into_iter().filter_map(|window| {
+            let said = encoder.replay.said(&window.ids)?.get(index?).copied()?;
+            Some((said, pass.stretch(&window.bytes)?.logit))
+        });
+        let highest = said.max_by(|a, b| a.0.total_cmp(&b.0));
+        points.extend(highest.map(|(encoder, linear)| Point {
+            encoder,
+            linear,
+            attack: row.attack,
+            family: &row.family,
+        }));
     }
-    let Calibration { slope, offset } = platt(&logits);
     if let Some(head) = &mut draft.channel(channel).head {
-        // An n-gram model raises alarms on words: with it, attacks of unseen sources are told less well.
-        head.blend = Blend { encoder: slope, linear: 0.0, offset };
+        head.blend = blend(&points);
     }
     let chosen = penalty(&draft.encoder_only(), channel, held, |draft, penalty| {
         if let Some(head) = &mut draft.channel(channel).head {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use portcullis_model::{Channel, ChannelParameters};
 
 use crate::calibrate::missed;
-use crate::data::Row;
+use crate::data::{ORDINARY, Row};
 use crate::draft::{BASE_RATE, Draft};
 use crate::figures::{AtPoints, Figures, Group, Overall, Shares};
 use crate::learner::BITS;
@@ -115,7 +115,12 @@ fn limits(name: &str, of: &ChannelParameters) -> String {
     let p = of.operating_points;
     let blend = of.head.as_ref().map_or_else(
         || "–".to_owned(),
-        |head| format!("{:.3} · logit {:+.3}", head.blend.encoder, head.blend.offset),
+        |head| {
+            format!(
+                "{:.3} · encoder + {:.3} · linear {:+.3}",
+                head.blend.encoder, head.blend.linear, head.blend.offset
+            )
+        },
     );
     format!(
         "| {name} | {:.4} / {:.4} / {:.4} | {:.4} | {:.0} % | {:.4} | {blend} | {:.2} |\n",
@@ -166,8 +171,9 @@ pub(crate) fn write(facts: &Facts<'_>) -> String {
         limits = limits("the person's words", &manifest.user)
             + &limits("third-party content", &manifest.context),
         traffic = format!("{}; {}", traffic(Channel::User), traffic(Channel::Context)),
-        rows = facts.rows.len(),
+        rows = facts.rows.iter().filter(|row| row.kind != ORDINARY).count(),
         authored = facts.authored,
+        ordinary = facts.rows.iter().filter(|row| row.kind == ORDINARY).count(),
         measured = match is_same {
             true => "The figures are of the model that is shipped.",
             false =>

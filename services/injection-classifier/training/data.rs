@@ -17,6 +17,7 @@ pub(crate) fn channel(kind: &str) -> Channel {
         "benign_email",
         "benign_tool_output",
         "hard_benign_document_instruction",
+        ORDINARY,
     ];
     match kind.starts_with("indirect_") || context.contains(&kind) {
         true => Channel::Context,
@@ -52,6 +53,9 @@ pub(crate) fn answer(row: &Row, asked: Channel) -> Option<bool> {
         },
     }
 }
+
+/// Kind of the texts of `ordinary.jsonl`.
+pub(crate) const ORDINARY: &str = "ordinary_content";
 
 /// What a source is used for. No source is in two parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,7 +238,34 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
             lang: row.lang,
         });
     }
+    rows.extend(ordinary()?);
     Ok(rows)
+}
+
+#[derive(Deserialize)]
+struct Ordinary {
+    text: String,
+}
+
+/// The texts of `ordinary.jsonl`: e-mails, pages, tool results and documents as assistants read them all day, written by
+/// hand for this project. Nothing is learnt from them: thresholds of third-party content are set on them, because the
+/// held-out documents of the data are those of two projects on language models.
+fn ordinary() -> anyhow::Result<Vec<Row>> {
+    let row = |line: &str| {
+        let Ordinary { text } = serde_json::from_str(line).context("a line of ordinary.jsonl")?;
+        Ok(Row {
+            id: String::new(),
+            attack: false,
+            kind: ORDINARY.to_owned(),
+            lang: "en".to_owned(),
+            family: "ordinary content".to_owned(),
+            is_response: false,
+            overrides: false,
+            is_unreadable: false,
+            text,
+        })
+    };
+    include_str!("ordinary.jsonl").lines().map(row).collect()
 }
 
 #[derive(Deserialize)]

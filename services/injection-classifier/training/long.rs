@@ -2,7 +2,7 @@
 
 use portcullis_model::Channel;
 
-use crate::data::{Row, channel};
+use crate::data::{ORDINARY, Row, channel};
 
 /// Bytes of a long text.
 const LONG: usize = 16 * 1024;
@@ -20,8 +20,13 @@ pub(crate) struct Long {
 impl Long {
     /// Makes them of rows: documents one after another, and in their middle the attacks of the channel.
     pub(crate) fn of(rows: &[&Row], asked: Channel) -> Self {
-        let documents =
-            ["benign_document", "hard_benign_security_text", "benign_code", "benign_email"];
+        let documents = [
+            "benign_document",
+            "hard_benign_security_text",
+            "benign_code",
+            "benign_email",
+            ORDINARY,
+        ];
         let mut harmless: Vec<Row> = Vec::new();
         let mut text = String::new();
         for row in rows.iter().filter(|row| documents.contains(&row.kind.as_str())) {

@@ -23,10 +23,11 @@ const USER: &[(&str, f64)] = &[
 
 /// Shares of kinds in what a bot reads.
 const CONTEXT: &[(&str, f64)] = &[
-    ("benign_document", 0.50),
-    ("benign_tool_output", 0.25),
-    ("hard_benign_document_instruction", 0.15),
-    ("benign_email", 0.10),
+    ("ordinary_content", 0.60),
+    ("benign_document", 0.20),
+    ("benign_tool_output", 0.10),
+    ("hard_benign_document_instruction", 0.05),
+    ("benign_email", 0.05),
 ];
 
 /// A row counts at most this many times the mean row: a kind of which few rows are held out must not set a
@@ -78,7 +79,7 @@ const ENOUGH: f64 = 15.0;
 
 /// The score that `rate` of the traffic reaches: read off the rows where enough of them reach it, else by the tail of
 /// the highest ones, which is exponential in the logit (peaks over a threshold: Balkema and de Haan 1974, Pickands
-/// 1975, with shape zero). The highest row of few would say little.
+/// 1975, with shape zero), and never above what the rows themselves say. Few rows may hold an outlier.
 pub(crate) fn operating_point(rate: f64, all: &[Weighted]) -> f32 {
     let from = ENOUGH / all.len().max(1) as f64;
     if rate >= from || from >= 0.5 {
@@ -94,7 +95,7 @@ pub(crate) fn operating_point(rate: f64, all: &[Weighted]) -> f32 {
     let excess: f64 = over().map(|one| one.weight * (logit(one.score) - logit(start))).sum();
     let scale = excess / weight.max(f64::MIN_POSITIVE);
     let at = logit(start) + scale * (from / rate).ln();
-    (1.0 / (1.0 + (-at).exp())) as f32
+    ((1.0 / (1.0 + (-at).exp())) as f32).min(threshold(rate, all))
 }
 
 /// The lowest score that at most `rate` of the traffic reaches.
@@ -130,7 +131,7 @@ mod tests {
             let logit = -(f64::from(n + 1) / f64::from(of + 1)).ln();
             Weighted { score: (1.0 / (1.0 + (-logit).exp())) as f32, weight: 1.0 }
         };
-        for count in [300, 30_000] {
+        for count in [3_000, 30_000] {
             let all: Vec<Weighted> = (0..count).map(|n| score(n, count)).collect();
             for rate in [0.01, 0.003, 0.001] {
                 let at = f64::from(operating_point(rate, &all));
@@ -138,6 +139,9 @@ mod tests {
                 assert!((logit + f64::ln(rate)).abs() < 0.5, "{count} rows, {rate}: {logit}");
             }
         }
+        // nothing is known of what is rarer than one row
+        let few: Vec<Weighted> = (0..300).map(|n| score(n, 300)).collect();
+        assert_eq!(operating_point(0.001, &few), few[0].score.next_up());
     }
 
     #[test]
