@@ -207,22 +207,35 @@ impl LinearPass<'_> {
     /// What the model says of the tokens that stand, whole or in part, in some bytes of the text. Absent
     /// where there are none.
     pub fn stretch(&self, bytes: &Range<usize>) -> Option<Stretch> {
+        let tokens = self.within(bytes)?;
+        let (logit, _) = self.hottest_tokens(&tokens);
+        let windows = Self::windows(&tokens, NOVEL).map(|window| self.unknown(&window));
+        Some(Stretch { logit, unknown: windows.fold(self.unknown(&tokens), f32::max) })
+    }
+
+    /// Where in these bytes the suspicion is highest: the window that gave the logit of [`Self::stretch`].
+    pub fn hottest(&self, bytes: &Range<usize>) -> Option<Range<usize>> {
+        self.bytes(&self.hottest_tokens(&self.within(bytes)?).1)
+    }
+
+    /// The tokens that stand, whole or in part, in some bytes of the text.
+    fn within(&self, bytes: &Range<usize>) -> Option<Range<usize>> {
         let start = self.totals.partition_point(|token| token.end <= bytes.start);
         let end = self.totals.partition_point(|token| token.start < bytes.end);
-        if start >= end {
-            return None;
-        }
-        let tokens = start..end;
-        let mut found = Stretch { logit: self.logit(&tokens), unknown: self.unknown(&tokens) };
+        (start < end).then_some(start..end)
+    }
+
+    fn hottest_tokens(&self, tokens: &Range<usize>) -> (f32, Range<usize>) {
+        let mut highest = (self.logit(tokens), tokens.clone());
         for length in &self.of.windows.tokens {
-            for window in Self::windows(&tokens, *length as usize) {
-                found.logit = found.logit.max(self.logit(&window));
+            for window in Self::windows(tokens, *length as usize) {
+                let logit = self.logit(&window);
+                if logit > highest.0 {
+                    highest = (logit, window);
+                }
             }
         }
-        for window in Self::windows(&tokens, NOVEL) {
-            found.unknown = found.unknown.max(self.unknown(&window));
-        }
-        Some(found)
+        highest
     }
 }
 

@@ -17,8 +17,7 @@ use crate::holding::{Resolve, away};
 use portcullis_door::Problem;
 use portcullis_door::request::RequestText;
 
-/// The author of orders that come through these doors, and of limits: two names, so that a limit never takes the place
-/// of a block.
+/// Authors of the orders, and of the limits, of these doors: two, so that a limit never takes a block's place.
 const AUTHOR: &str = "operator";
 const LIMITS_AUTHOR: &str = "operator-limits";
 
@@ -87,8 +86,7 @@ pub struct Person {
     pub for_s: Option<u64>,
 }
 
-/// Whose limits an order scales: at most one of speaker, conversation and address; none: the bot's; no bot either:
-/// everybody's.
+/// Whose limits: of a speaker, conversation or address; of none of them: the bot's; without a bot: everybody's.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limited {
@@ -177,7 +175,10 @@ impl Gateway {
         match command {
             Command::Stop(order) => self.order("stop", Action::Stop, order).await,
             Command::Mute(order) => self.order("mute", Action::Mute, order).await,
-            Command::Start(order) => self.start(order).await,
+            Command::Start(Orders { bot, by, reason, .. }) => {
+                let scope = bot.map_or(Scope::All, Scope::Bot);
+                self.take_back(AUTHOR, "start", &scope, by, reason).await
+            }
             Command::Block(person) => self.block_person(person, true).await,
             Command::Unblock(person) => self.block_person(person, false).await,
             Command::Limit(whose) => self.limit(whose).await,
@@ -195,15 +196,10 @@ impl Gateway {
     }
 
     async fn order(&self, word: &str, action: Action, order: Orders) -> Result<Done, Problem> {
-        let scope = order.bot.clone().map_or(Scope::All, Scope::Bot);
-        let Orders { bot: _, by, reason, for_s } = order;
+        let Orders { bot, by, reason, for_s } = order;
+        let scope = bot.map_or(Scope::All, Scope::Bot);
         let order = Order { action, factor: None, by, reason, expires_at: None };
         self.put(AUTHOR, word, &scope, order, for_s).await
-    }
-
-    async fn start(&self, order: Orders) -> Result<Done, Problem> {
-        let scope = order.bot.clone().map_or(Scope::All, Scope::Bot);
-        self.take_back(AUTHOR, "start", &scope, order.by, order.reason).await
     }
 
     async fn block_person(&self, person: Person, block: bool) -> Result<Done, Problem> {
@@ -224,8 +220,7 @@ impl Gateway {
         if !(factor > 0.0 && factor <= 1.0) {
             return Err(Problem::invalid("factor must be above 0 and at most 1").field("factor"));
         }
-        let Limited { by, reason, for_s, .. } = rest;
-        let action = Action::Limit;
+        let (Limited { by, reason, for_s, .. }, action) = (rest, Action::Limit);
         let order = Order { action, factor: Some(factor), by, reason, expires_at: None };
         self.put(LIMITS_AUTHOR, "limit", &scope, order, for_s).await
     }
@@ -245,10 +240,10 @@ impl Gateway {
         else {
             return Err(Problem::invalid("only a speaker is erased, and for ever").field("speaker"));
         };
-        let name =
-            speaker.ok_or_else(|| Problem::invalid("who is to be erased?").field("speaker"))?;
-        let bot = bot.unwrap_or_else(BotId::fallback);
-        let scope = Scope::Speaker(bot, name.as_str().to_owned());
+        let whom = Whom { speaker, conversation: None, client_addr: None };
+        let scope = whom.scope(bot.unwrap_or_else(BotId::fallback))?;
+        let nobody = || Problem::invalid("who is to be erased?").field("speaker");
+        let scope = scope.ok_or_else(nobody)?;
         let record = self.action("erase", &scope, by, reason);
         self.acted(&scope, record, self.parts.clock.now()).await
     }
@@ -382,8 +377,7 @@ impl Limited {
             client_addr: self.client_addr.take(),
         };
         let named = whom.scope(self.bot.clone().unwrap_or_else(BotId::fallback))?;
-        let scope = named.unwrap_or_else(|| self.bot.clone().map_or(Scope::All, Scope::Bot));
-        Ok((scope, self))
+        Ok((named.unwrap_or_else(|| self.bot.clone().map_or(Scope::All, Scope::Bot)), self))
     }
 }
 

@@ -157,7 +157,8 @@ async fn an_attack_is_found_anywhere_in_a_long_text_and_pointed_at() {
         let finding = report.findings.first().unwrap();
         assert!(finding.severity >= Severity::Medium, "{} at {share}/4", finding.confidence);
         let span = finding.span.unwrap();
-        assert!(span.overlaps(&Span { start: at, end: at + ATTACK.len() }) && span.len() < 1_000);
+        let attack = Span { start: at, end: at + ATTACK.len() };
+        assert!(span.overlaps(&attack) && span.len() < 1_000, "{span:?} for {attack:?}");
     }
 }
 

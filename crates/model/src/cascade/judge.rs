@@ -287,9 +287,12 @@ impl Cascade {
                     stretch,
                     suspicion: state.linear(stretch, false),
                 }),
-                Certainty::Harmless | Certainty::Attack => {
+                certain => {
+                    let is_attack = matches!(certain, Certainty::Attack);
+                    let hottest = is_attack.then(|| state.pass.hottest(&bytes)).flatten();
                     let score = state.linear(stretch, true);
-                    state.answer(&bytes, score, None);
+                    state.answer(hottest.as_ref().unwrap_or(&bytes), score, None);
+                    state.covered.push(bytes);
                 }
             }
         }
