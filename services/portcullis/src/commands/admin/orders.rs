@@ -60,7 +60,7 @@ pub(crate) struct Everything {
     #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     for_s: Option<u64>,
     #[command(flatten)]
-    door: Door,
+    pub(super) door: Door,
 }
 
 /// An order about somebody.
@@ -85,7 +85,7 @@ pub(crate) struct Person {
     #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     for_s: Option<u64>,
     #[command(flatten)]
-    door: Door,
+    pub(super) door: Door,
 }
 
 /// Whose limits: of one person, conversation or address; of a bot; or, with no bot either, everybody's.
@@ -107,7 +107,7 @@ pub(crate) struct Limited {
     #[command(flatten)]
     who: Who,
     #[command(flatten)]
-    door: Door,
+    pub(super) door: Door,
 }
 
 /// By how much limits are scaled, and for how long.
@@ -120,7 +120,7 @@ pub(crate) struct Limit {
     #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     for_s: Option<u64>,
     #[command(flatten)]
-    whose: Limited,
+    pub(super) whose: Limited,
 }
 
 /// Which held messages.
@@ -130,7 +130,7 @@ pub(crate) struct Which {
     #[arg(long)]
     bot: Option<BotId>,
     #[command(flatten)]
-    door: Door,
+    pub(super) door: Door,
 }
 
 /// A held message.
@@ -147,14 +147,14 @@ pub(crate) struct Case {
     #[command(flatten)]
     who: Who,
     #[command(flatten)]
-    door: Door,
+    pub(super) door: Door,
 }
 
 /// A held message and its new wording.
 #[derive(Args)]
 pub(crate) struct Wording {
     #[command(flatten)]
-    case: Case,
+    pub(super) case: Case,
     /// What to forward instead.
     #[arg(long)]
     text: String,
@@ -181,46 +181,37 @@ impl Everything {
             ("for_s", json!(self.for_s)),
         ])
     }
+}
 
-    pub(super) fn door(&self) -> &Door {
-        &self.door
-    }
+/// About whom: the bot, who of it, who orders it and why.
+fn about(
+    bot: Option<&BotId>,
+    (user, conversation, address): (Option<&SpeakerId>, Option<&ConversationId>, Option<IpAddr>),
+    Who { by, reason }: &Who,
+) -> Ask {
+    fields([
+        ("bot", json!(bot)),
+        ("speaker", json!(user)),
+        ("conversation", json!(conversation)),
+        ("client_addr", json!(address)),
+        ("by", json!(by)),
+        ("reason", json!(reason)),
+    ])
 }
 
 impl Person {
     pub(super) fn ask(&self) -> Ask {
-        let Who { by, reason } = &self.who;
-        fields([
-            ("bot", json!(self.bot)),
-            ("speaker", json!(self.user)),
-            ("conversation", json!(self.conversation)),
-            ("client_addr", json!(self.address)),
-            ("by", json!(by)),
-            ("reason", json!(reason)),
-            ("for_s", json!(self.for_s)),
-        ])
-    }
-
-    pub(super) fn door(&self) -> &Door {
-        &self.door
+        let whom = (self.user.as_ref(), self.conversation.as_ref(), self.address);
+        let mut ask = about(self.bot.as_ref(), whom, &self.who);
+        ask.extend(fields([("for_s", json!(self.for_s))]));
+        ask
     }
 }
 
 impl Limited {
     pub(super) fn ask(&self) -> Ask {
-        let Who { by, reason } = &self.who;
-        fields([
-            ("bot", json!(self.bot)),
-            ("speaker", json!(self.user)),
-            ("conversation", json!(self.conversation)),
-            ("client_addr", json!(self.address)),
-            ("by", json!(by)),
-            ("reason", json!(reason)),
-        ])
-    }
-
-    pub(super) fn door(&self) -> &Door {
-        &self.door
+        let whom = (self.user.as_ref(), self.conversation.as_ref(), self.address);
+        about(self.bot.as_ref(), whom, &self.who)
     }
 }
 
@@ -230,19 +221,11 @@ impl Limit {
         ask.extend(fields([("factor", json!(self.factor)), ("for_s", json!(self.for_s))]));
         ask
     }
-
-    pub(super) fn door(&self) -> &Door {
-        &self.whose.door
-    }
 }
 
 impl Which {
     pub(super) fn ask(&self) -> Ask {
         fields([("bot", json!(self.bot))])
-    }
-
-    pub(super) fn door(&self) -> &Door {
-        &self.door
     }
 }
 
@@ -257,10 +240,6 @@ impl Case {
             ("reason", json!(reason)),
         ])
     }
-
-    pub(super) fn door(&self) -> &Door {
-        &self.door
-    }
 }
 
 impl Wording {
@@ -268,10 +247,6 @@ impl Wording {
         let mut ask = self.case.ask();
         ask.insert("text".into(), json!(self.text));
         ask
-    }
-
-    pub(super) fn door(&self) -> &Door {
-        &self.case.door
     }
 }
 
