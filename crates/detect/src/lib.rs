@@ -33,7 +33,7 @@ pub use digest::value_digest;
 pub use entity::Entity;
 
 /// Date of the newest change to any rule; part of the version of each stage that uses them.
-pub const RULES: &str = "2026-11-24";
+pub const RULES: &str = "2026-11-26";
 
 /// A value that was found.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -103,7 +103,7 @@ pub(crate) fn around(text: &[u8], start: usize, end: usize) -> Option<Match> {
         2 => polish(text, start, end),
         4 => australian(text, start, end).or_else(|| dutch(text, start, end)),
         5 if !in_word(text, start) && !follows(text, end, is_word) => {
-            american(text, start, end).or_else(|| continental(text, start, start, end))
+            american(text, start, end).or_else(|| continental(text, start, end))
         }
         _ => None,
     }
@@ -167,7 +167,7 @@ fn polish(text: &[u8], start: usize, end: usize) -> Option<Match> {
     let rest = text.get(end..)?.strip_prefix(b"-")?;
     let digits = rest.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
     let is_code = digits == 3 && !in_word(text, start) && !follows(text, end + 4, is_word);
-    is_code.then(|| continental(text, start, start, end + 4)).flatten()
+    is_code.then(|| continental(text, start, end + 4)).flatten()
 }
 
 /// `3980 SB Town` behind a street.
@@ -176,12 +176,12 @@ fn dutch(text: &[u8], start: usize, end: usize) -> Option<Match> {
     let is_code = text.get(letters..letters + 2)?.iter().all(u8::is_ascii_uppercase)
         && !follows(text, letters + 2, is_word)
         && !in_word(text, start);
-    is_code.then(|| continental(text, start, start, letters + 2)).flatten()
+    is_code.then(|| continental(text, start, letters + 2)).flatten()
 }
 
 /// A street and a house number before the postal code, and a town behind it or before it:
 /// `Hauptstraße 12a, 10115 Berlin`, `70, rue de Bègue, 41896 Sainte Véronique`, `Calle Mayor 8, Madrid, 28013`.
-fn continental(text: &[u8], to: usize, code: usize, end: usize) -> Option<Match> {
+fn continental(text: &[u8], to: usize, end: usize) -> Option<Match> {
     let from = run_back(text, to, REACH, |b| !matches!(b, b';' | b':' | b'!' | b'?'));
     let window = text.get(from..to)?;
     let lower = window.to_ascii_lowercase();
@@ -211,7 +211,7 @@ fn continental(text: &[u8], to: usize, code: usize, end: usize) -> Option<Match>
     // a town behind the code, or, in Spain, before it
     let town_before = rest.get(line.min(rest.len())..)?.iter().any(u8::is_ascii_uppercase)
         || rest.iter().filter(|b| **b == b',').count() > 1;
-    if town.is_none() && !(town_before && code == to) {
+    if town.is_none() && !town_before {
         return None;
     }
     let name = match leads {

@@ -14,7 +14,7 @@ use crate::mix;
 /// What the card is made of.
 pub(crate) struct Facts<'a> {
     pub(crate) rows: &'a [Row],
-    /// Texts that were written by hand.
+    /// Texts that were written by a language model.
     pub(crate) authored: usize,
     pub(crate) shipped: &'a Draft,
     pub(crate) measured: &'a Draft,

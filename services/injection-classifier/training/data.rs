@@ -247,8 +247,7 @@ struct Ordinary {
     text: String,
 }
 
-/// The texts of `ordinary.jsonl`: e-mails, pages, tool results and documents as assistants read them all day, written by
-/// hand for this project. Nothing is learnt from them: thresholds of third-party content are set on them, because the
+/// The texts of `ordinary.jsonl`: e-mails, pages, tool results and documents as assistants read them all day, written by a language model for this project. Nothing is learnt from them: thresholds of third-party content are set on them, because the
 /// held-out documents of the data are those of two projects on language models.
 fn ordinary() -> anyhow::Result<Vec<Row>> {
     let row = |line: &str| {
@@ -278,7 +277,7 @@ struct Authored {
     lang: String,
 }
 
-/// The texts of `authored`, written by hand for this project: attacks, and harmless texts with the same words.
+/// The texts of `authored`, written by a language model for this project: attacks, and harmless texts with the same words.
 /// Both trainers learn from them; they are in no figure.
 pub(crate) fn authored() -> anyhow::Result<Vec<Row>> {
     let files = [

@@ -76,7 +76,7 @@ impl Arguments {
 struct Lessons {
     rows: Vec<Row>,
     samples: Vec<Sample>,
-    /// Sentences of templates, and texts that were written by hand.
+    /// Sentences of templates, and texts that were written by a language model.
     templates: Vec<Row>,
     template_samples: Vec<Sample>,
     authored: usize,

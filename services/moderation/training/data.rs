@@ -163,7 +163,7 @@ struct Authored {
     kind: String,
 }
 
-/// The texts of `authored.jsonl`: answers of bots, safe and unsafe in the same forms, written and labelled by hand for
+/// The texts of `authored.jsonl`: answers of bots, safe and unsafe in the same forms, written and labelled by a language model for
 /// this project.
 pub(crate) fn authored() -> anyhow::Result<Vec<Row>> {
     let row = |line: &str| {
@@ -198,7 +198,7 @@ struct Everyday {
     text: String,
 }
 
-/// The texts of `answers.jsonl`: what bots answer every day, written by hand for this project. In every part.
+/// The texts of `answers.jsonl`: what bots answer every day, written by a language model for this project. In every part.
 pub(crate) fn everyday() -> anyhow::Result<Vec<Row>> {
     let row = |line: &str| {
         let Everyday { text } = serde_json::from_str(line).context("a line of answers.jsonl")?;

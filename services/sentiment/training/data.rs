@@ -73,7 +73,7 @@ struct Authored {
     label: String,
 }
 
-/// The texts of `authored.jsonl`: messages to bots, reviews and everyday posts, written and labelled by hand for this
+/// The texts of `authored.jsonl`: messages to bots, reviews and everyday posts, written and labelled by a language model for this
 /// project. They are learnt from and calibrated on, and are in no figure.
 pub(crate) fn authored() -> anyhow::Result<Vec<Row>> {
     let row = |line: &str| {

@@ -146,7 +146,7 @@ def harmful_requests(path: str) -> list[Row]:
 
 
 def authored() -> list[Row]:
-    """The texts of `../authored`, written by hand for this project: attacks, and harmless texts with the same words."""
+    """The texts of `../authored`, written by a language model for this project: attacks, and harmless texts with the same words."""
     rows = []
     for file in sorted((HERE.parent / "authored").glob("*.jsonl")):
         for line in file.read_text(encoding="utf-8").splitlines():
