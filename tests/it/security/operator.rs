@@ -24,7 +24,7 @@ const PRIVATE: &str = "zq7marker is my secret garden";
 async fn held_cases_are_sealed() {
     let (rig, faults) = Rig::faulty("review = 'console'");
     faults.stage("injection-classifier").set(Mood::Dependency);
-    let verdict = rig.check(json!({ "id": "h1", "text": PRIVATE, "speaker": "alice" })).await;
+    let verdict = rig.check(json!({ "id": "id-of-the-held", "text": PRIVATE, "speaker": "alice" })).await;
     assert_eq!(verdict.unwrap().decision, Decision::Hold);
     let items = rig.held.list(None).await.unwrap();
     assert_eq!(items.len(), 1);
@@ -33,9 +33,9 @@ async fn held_cases_are_sealed() {
     for (readable, what) in [
         (PRIVATE, "the text"),
         ("alice", "the speaker"),
-        ("h1", "the id"),
+        ("id-of-the-held", "the id"),
         ("decision", "the verdict"),
-        ("zq7", "a part"),
+        ("zq7marker", "a part"),
     ] {
         let sealed = String::from_utf8_lossy(&item.sealed);
         assert!(!sealed.contains(readable) && !item.key.contains(readable), "{what} can be read");
@@ -72,7 +72,7 @@ async fn held_cases_are_sealed() {
     {
         remembered += 1;
         let shown = format!("{key} {}", String::from_utf8_lossy(&record.value));
-        assert!(!shown.contains("zq7") && !shown.contains("alice"), "{shown}");
+        assert!(!shown.contains("zq7marker") && !shown.contains("alice"), "{shown}");
     }
     assert_eq!(remembered, 1);
 }
