@@ -31,6 +31,8 @@ persistence:
   storageClass: ""
   # -- How the volume may be mounted
   accessModes: [ReadWriteOnce]
+  # -- A claim that is there already, instead of one of its own
+  existingClaim: ""
 """
 
 REPLICAS = """
@@ -261,7 +263,7 @@ def values_schema(name, service, config):
     if service.get("data"):
         properties["persistence"] = struct({
             "enabled": flag, "mountPath": text_type(pattern="^/"), "size": text_type(pattern="^[0-9]+(Mi|Gi|Ti)$"),
-            "storageClass": text_type(), "accessModes": names,
+            "storageClass": text_type(), "accessModes": names, "existingClaim": text_type(),
         })
     if not service.get("single"):
         properties["replicas"] = {"type": "integer", "minimum": 1}
@@ -291,7 +293,8 @@ def service_template(service):
     if service.get("redis"):
         arguments.append(f'"redis" "{service["redis"]}"')
     if service.get("single"):
-        arguments.append(f'"single" {json.dumps(service["single"])}')
+        why, unless = json.dumps(service["single"]), service.get("single_unless")
+        arguments.append(f'"single" (ternary "" {why} {unless}) "replicas" 2' if unless else f'"single" {why}')
     data = service.get("data")
     more = service.get("arguments", "").strip()
     if data and not more:

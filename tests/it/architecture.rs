@@ -36,6 +36,7 @@ const RUNTIMES: [&str; 8] = [
 ];
 
 /// Every member that the design knows. Some are beyond its first list:
+/// - `crates/bus-rights`: who may do what on NATS. Processes need none of it: it is for the server's configuration and tests.
 /// - `crates/decode`: encoded text in a text. Sanitizer makes readings of it, moderation looks for leaks in it.
 /// - `crates/detect`: the detectors of secrets and personal data. Sanitizer (masking) and moderation (leaks)
 ///   must find the same things, and no service may import another.
@@ -59,6 +60,7 @@ const RUNTIMES: [&str; 8] = [
 const DESIGNED: &[&str] = &[
     "crates/bus",
     "crates/bus-nats",
+    "crates/bus-rights",
     "crates/client",
     "crates/config",
     "crates/core",

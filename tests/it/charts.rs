@@ -1,6 +1,7 @@
 //! What the charts take from the code: the table of rights, and the server's configuration that it makes.
 
-use portcullis_bus_nats::rights::{self, Rights, UserPassword};
+use portcullis_bus_nats::Journals;
+use portcullis_bus_rights::{self as rights, Rights, UserPassword};
 use portcullis_core::BotId;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -56,13 +57,14 @@ fn the_umbrella_has_the_table_of_rights() {
 #[test]
 fn the_server_configuration_that_the_chart_must_render() {
     let bots = [bot("default"), bot("shop")];
-    let users: Vec<UserPassword> = rights::table(&bots)
-        .into_iter()
+    let table = rights::with_journals(rights::table(&bots), Journals::new(2).unwrap());
+    let users: Vec<UserPassword> = table
+        .iter()
         .map(|rights| UserPassword {
             password: format!("password-of-{}", rights.user).into(),
-            user: rights.user,
+            user: rights.user.clone(),
         })
         .collect();
-    let config = rights::server_config(&users, &bots).unwrap();
+    let config = rights::server_config_of(&users, &table).unwrap();
     generated("tests/charts/users.golden.conf", config.expose_secret());
 }

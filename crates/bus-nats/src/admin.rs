@@ -8,6 +8,7 @@ use async_nats::jetstream::{Context, consumer};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::journals::Journals;
 pub use crate::streams::InitOptions;
 use crate::{store, streams};
 
@@ -41,6 +42,16 @@ pub enum InitError {
     /// keep one copy.
     #[error("replicas is {0}, and the server is no member of a cluster")]
     NoCluster(usize),
+    /// Another number of journals is there. An entry that moved would be in two records.
+    #[error(
+        "journals is {asked}, and this server has {found}: the number stays what it was at first"
+    )]
+    Journals {
+        /// As was asked for.
+        asked: u16,
+        /// As is there.
+        found: u16,
+    },
     /// The server refuses it; it says why.
     #[error("{name}: the server refuses it: {why}")]
     Refused {
@@ -69,6 +80,15 @@ pub async fn init(client: &Client, options: &InitOptions) -> Result<Vec<Change>,
     if options.replicas > 1 && client.server_info().cluster.is_none() {
         return Err(InitError::NoCluster(options.replicas));
     }
+    let found = Journals::found(client).await.map_err(|_| InitError::Away)?;
+    let journals = match (options.journals, found) {
+        (Some(asked), Some(found)) if asked != found => {
+            let (asked, found) = (asked.number(), found.number());
+            return Err(InitError::Journals { asked, found });
+        }
+        (asked, found) => asked.or(found),
+    };
+    let options = &InitOptions { journals, ..options.clone() };
     let context = store::context(client);
     let mut changes = Vec::new();
     for stream in streams::streams(options) {
@@ -77,7 +97,7 @@ pub async fn init(client: &Client, options: &InitOptions) -> Result<Vec<Change>,
     }
     for (stream, consumer) in streams::consumers(options) {
         let name = format!("{stream}/{}", consumer.durable_name.as_deref().unwrap_or_default());
-        let outcome = make_consumer(&context, stream, consumer, &name).await?;
+        let outcome = make_consumer(&context, &stream, consumer, &name).await?;
         changes.push(Change { name, outcome });
     }
     Ok(changes)
@@ -164,8 +184,18 @@ fn differing_field(asked: &impl Serialize, echoed: &impl Serialize) -> Option<St
     asked
         .into_iter()
         .filter(|(_, value)| !value.is_null())
-        .find(|(field, value)| echoed.get(field) != Some(value))
+        .find(|(field, value)| !echoed.get(field).is_some_and(|echoed| holds(echoed, value)))
         .map(|(field, _)| field)
+}
+
+/// Whether a value is as was asked for. In a map (what a stream says of itself) the server may add words of its own.
+fn holds(echoed: &Value, asked: &Value) -> bool {
+    match (echoed, asked) {
+        (Value::Object(echoed), Value::Object(asked)) => {
+            asked.iter().all(|(key, value)| echoed.get(key) == Some(value))
+        }
+        _ => echoed == asked,
+    }
 }
 
 #[cfg(test)]

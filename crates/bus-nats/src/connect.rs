@@ -8,7 +8,7 @@ use async_nats::{Client, ConnectErrorKind};
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{events, rights};
+use crate::{events, subjects};
 
 /// The oldest server that keeps what it is asked to: older ones ignore fields of streams silently.
 pub const OLDEST_SERVER: (u64, u64, u64) = (2, 10, 23);
@@ -172,7 +172,7 @@ fn client_options(options: &ConnectOptions) -> Result<async_nats::ConnectOptions
         client = client.add_root_certificates(file.clone());
     }
     if let Some(prefix) =
-        options.inbox_prefix.clone().or_else(|| user_of(options).map(rights::inbox_prefix))
+        options.inbox_prefix.clone().or_else(|| user_of(options).map(subjects::inbox_prefix))
     {
         client = client.custom_inbox_prefix(prefix);
     }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use async_nats::Client;
 use bytes::Bytes;
-use portcullis_bus::JournalError;
+use portcullis_bus::{Delivery, JournalError};
 use serde::{Deserialize, Serialize};
 
+use crate::journals;
 use crate::store::{self, Message};
 
 /// Writes to the stream `DEAD`.
@@ -20,6 +21,8 @@ pub struct Dead {
 struct Letter<'a> {
     reader: &'a str,
     error: &'a str,
+    /// The stream that it is in.
+    journal: String,
     sequence: u64,
     /// The entry's id, where one can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,15 +60,17 @@ impl Dead {
     pub async fn write(
         &self,
         reader: &str,
-        sequence: u64,
-        raw: &[u8],
+        unread: &dyn Delivery,
         error: &str,
     ) -> Result<(), JournalError> {
-        let letter = Letter { reader, error, sequence, id: id(raw), bytes: raw.len() };
+        let (journal, sequence) = (journals::stream(unread.journal()), unread.sequence());
+        let again = format!("dead/{reader}/{journal}/{sequence}");
+        let (id, bytes) = (id(unread.raw()), unread.raw().len());
+        let letter = Letter { reader, error, journal, sequence, id, bytes };
         let body = serde_json::to_vec(&letter).map_err(|_| JournalError::Refused)?;
         let message = Message {
             subject: format!("portcullis.v1.dead.{reader}"),
-            id: Some(format!("dead/{reader}/{sequence}")),
+            id: Some(again),
             first_only: false,
             body: Bytes::from(body),
         };

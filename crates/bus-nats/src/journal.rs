@@ -1,5 +1,6 @@
-//! The record on JetStream: stream `JOURNAL`, a durable consumer a reader.
+//! The record on JetStream: stream `JOURNAL` and those beside it, a durable consumer a reader in each.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_nats::Client;
@@ -7,12 +8,15 @@ use async_nats::jetstream::{self, AckKind};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::stream::select_all;
 use portcullis_bus::{Deliveries, Delivery, Journal, JournalError};
 use portcullis_core::Entry;
+use tokio::sync::OnceCell;
 use tracing::{Instrument, Span};
 
+use crate::journals::{self, Journals};
 use crate::store::{self, Message, OpenError, StoreError};
-use crate::{subjects, trace};
+use crate::trace;
 
 /// When an entry that a reader gave back comes again.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
@@ -22,17 +26,65 @@ const AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// unique index is what holds for ever).
 ///
 /// Readers get entries in order, except that one which was given back or not acknowledged in time
-/// comes again later: who needs the order looks at the sequence, which is the stream's.
+/// comes again later: who needs the order looks at the sequence, which is the stream's. Where the record has
+/// several streams a reader gets them side by side, or one of them alone ([`NatsJournal::only`]).
 #[derive(Clone)]
 pub struct NatsJournal {
     client: Client,
     timeout: Duration,
+    /// How many streams there are: asked once, as it never changes.
+    journals: Arc<OnceCell<Journals>>,
+    only: Option<u16>,
 }
 
 impl NatsJournal {
     /// A journal whose appends give up after `timeout`.
     pub fn new(client: Client, timeout: Duration) -> Self {
-        Self { client, timeout }
+        Self { client, timeout, journals: Arc::default(), only: None }
+    }
+
+    /// Reads one of the streams alone; 0 is the first.
+    #[must_use]
+    pub fn only(mut self, at: u16) -> Self {
+        self.only = Some(at);
+        self
+    }
+
+    async fn journals(&self) -> Result<Journals, OpenError> {
+        let asked = self.journals.get_or_try_init(async || {
+            let missing = || OpenError::Missing("stream JOURNAL".to_owned());
+            Journals::found(&self.client).await?.ok_or_else(missing)
+        });
+        asked.await.copied()
+    }
+
+    /// What is new for a reader in one of the streams.
+    async fn follow_one(&self, at: u16, reader: &str) -> Result<Deliveries, OpenError> {
+        let consumer = store::consumer(&self.client, &journals::stream(at), reader).await?;
+        let messages = consumer
+            .stream()
+            .max_messages_per_batch(256)
+            .expires(Duration::from_secs(30))
+            .heartbeat(Duration::from_secs(5))
+            .messages()
+            .await
+            .map_err(|_| OpenError::Away)?;
+        Ok(Box::pin(messages.map(move |message| match message {
+            Ok(message) => Ok(Box::new(NatsDelivery::read(at, message)?) as Box<dyn Delivery>),
+            Err(_) => Err(JournalError::Away),
+        })))
+    }
+
+    async fn follow_all(&self, reader: &str) -> Result<Deliveries, OpenError> {
+        let number = self.journals().await?.number();
+        if let Some(at) = self.only {
+            if at >= number {
+                return Err(OpenError::Missing(format!("journal {at} of {number}")));
+            }
+            return self.follow_one(at, reader).await;
+        }
+        let followed = (0..number).map(|at| self.follow_one(at, reader));
+        Ok(Box::pin(select_all(futures::future::try_join_all(followed).await?)))
     }
 }
 
@@ -40,7 +92,11 @@ impl NatsJournal {
 impl Journal for NatsJournal {
     async fn append(&self, entry: &Entry) -> Result<(), JournalError> {
         let body = serde_json::to_vec(entry).map_err(|_| JournalError::Refused)?;
-        let subject = subjects::journal(entry);
+        let Ok(Ok(journals)) = tokio::time::timeout(self.timeout, self.journals()).await else {
+            metrics::counter!("portcullis_journal_appends_total", "outcome" => "away").increment(1);
+            return Err(JournalError::Away);
+        };
+        let subject = journals.subject(entry);
         let span = tracing::info_span!(
             "append",
             otel.name = format!("send portcullis.v1.journal.{}", entry.body.kind()),
@@ -76,25 +132,12 @@ impl Journal for NatsJournal {
     }
 
     async fn follow(&self, reader: &str) -> Result<Deliveries, JournalError> {
-        let consumer =
-            store::consumer(&self.client, subjects::JOURNAL, reader).await.map_err(|error| {
-                if let OpenError::Missing(_) = &error {
-                    tracing::error!(%error, reader, "journal cannot be read");
-                }
-                JournalError::Away
-            })?;
-        let messages = consumer
-            .stream()
-            .max_messages_per_batch(256)
-            .expires(Duration::from_secs(30))
-            .heartbeat(Duration::from_secs(5))
-            .messages()
-            .await
-            .map_err(|_| JournalError::Away)?;
-        Ok(Box::pin(messages.map(|message| match message {
-            Ok(message) => Ok(Box::new(NatsDelivery::read(message)?) as Box<dyn Delivery>),
-            Err(_) => Err(JournalError::Away),
-        })))
+        self.follow_all(reader).await.map_err(|error| {
+            if let OpenError::Missing(_) = &error {
+                tracing::error!(%error, reader, "journal cannot be read");
+            }
+            JournalError::Away
+        })
     }
 }
 
@@ -104,6 +147,7 @@ fn kind_of(subject: &str) -> &str {
 }
 
 struct NatsDelivery {
+    journal: u16,
     sequence: u64,
     entry: Result<Entry, &'static str>,
     raw: Bytes,
@@ -113,7 +157,7 @@ struct NatsDelivery {
 }
 
 impl NatsDelivery {
-    fn read(message: jetstream::Message) -> Result<Self, JournalError> {
+    fn read(journal: u16, message: jetstream::Message) -> Result<Self, JournalError> {
         let sequence = message.info().map_err(|_| JournalError::Away)?.stream_sequence;
         let (message, acker) = message.split();
         let span = tracing::info_span!(
@@ -132,7 +176,7 @@ impl NatsDelivery {
                 }
                 _ => "not an entry",
             });
-        Ok(Self { sequence, entry, raw: message.payload, acker, span })
+        Ok(Self { journal, sequence, entry, raw: message.payload, acker, span })
     }
 
     async fn tell(&self, kind: AckKind) -> Result<(), JournalError> {
@@ -143,6 +187,10 @@ impl NatsDelivery {
 
 #[async_trait]
 impl Delivery for NatsDelivery {
+    fn journal(&self) -> u16 {
+        self.journal
+    }
+
     fn sequence(&self) -> u64 {
         self.sequence
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_nats::Client;
 use tokio_util::sync::CancellationToken;
 
+use crate::journals::Journals;
 use crate::store;
 
 /// Between two looks.
@@ -20,24 +21,45 @@ pub async fn watch(
     shutdown: CancellationToken,
 ) {
     while !shutdown.is_cancelled() {
-        if let Ok(reader) = store::consumer(&client, stream, consumer).await {
-            let info = reader.cached_info();
-            let labels = [("stream", stream), ("consumer", consumer)];
-            metrics::gauge!("portcullis_consumer_pending", &labels).set(info.num_pending as f64);
-            metrics::gauge!("portcullis_consumer_unacknowledged", &labels)
-                .set(info.num_ack_pending as f64);
+        look(&client, stream, consumer).await;
+        pause(&shutdown).await;
+    }
+}
+
+/// The same of a reader of the record, in each of its streams: also of those that nobody reads.
+pub async fn watch_journals(client: Client, reader: &'static str, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        for stream in streams(&client).await {
+            look(&client, &stream, reader).await;
         }
         pause(&shutdown).await;
     }
 }
 
-/// Looks at a stream now and then until `shutdown`: `portcullis_stream_bytes`, and `portcullis_stream_limit_bytes`
-/// where it has a limit. Only for users that may ask.
-pub async fn watch_stream(client: Client, stream: &'static str, shutdown: CancellationToken) {
+/// Those of the record. None where the server does not answer.
+async fn streams(client: &Client) -> Vec<String> {
+    let found = Journals::found(client).await.ok().flatten();
+    found.into_iter().flat_map(Journals::streams).collect()
+}
+
+async fn look(client: &Client, stream: &str, consumer: &'static str) {
+    if let Ok(reader) = store::consumer(client, stream, consumer).await {
+        let info = reader.cached_info();
+        let labels = [("stream", stream.to_owned()), ("consumer", consumer.to_owned())];
+        metrics::gauge!("portcullis_consumer_pending", &labels).set(info.num_pending as f64);
+        metrics::gauge!("portcullis_consumer_unacknowledged", &labels)
+            .set(info.num_ack_pending as f64);
+    }
+}
+
+/// Looks at the streams of the record now and then until `shutdown`: `portcullis_stream_bytes`, and
+/// `portcullis_stream_limit_bytes` where it has a limit. Only for users that may ask.
+pub async fn watch_fill(client: Client, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
-        if let Ok(found) = store::context(&client).get_stream(stream).await {
+        for stream in streams(&client).await {
+            let Ok(found) = store::context(&client).get_stream(&stream).await else { continue };
             let info = found.cached_info();
-            metrics::gauge!("portcullis_stream_bytes", "stream" => stream)
+            metrics::gauge!("portcullis_stream_bytes", "stream" => stream.clone())
                 .set(info.state.bytes as f64);
             if info.config.max_bytes > 0 {
                 metrics::gauge!("portcullis_stream_limit_bytes", "stream" => stream)

@@ -1,5 +1,5 @@
 //! The bus on NATS: the ports of `portcullis-bus` on request-reply and JetStream, the serving loop
-//! of stages and doors, the rights of every user, and the making of streams and buckets.
+//! of stages and doors, and the making of streams and buckets.
 //!
 //! Connections are made by [`connect`] alone. What is asked and answered in the hot path is core
 //! request-reply ([`Remote`], [`serve`], [`serve_requests`]); what must not be lost is JetStream
@@ -13,6 +13,7 @@ mod dead;
 mod events;
 mod held;
 mod journal;
+pub mod journals;
 mod kv;
 pub mod lag;
 mod micro;
@@ -20,7 +21,6 @@ mod models;
 mod outbox;
 mod remote;
 mod requests;
-pub mod rights;
 mod stage;
 mod store;
 pub mod streams;
@@ -35,6 +35,7 @@ pub use connect::{ConnectError, ConnectOptions, Credentials, FirstTry, OLDEST_SE
 pub use dead::Dead;
 pub use held::NatsHeld;
 pub use journal::NatsJournal;
+pub use journals::Journals;
 pub use kv::NatsKv;
 pub use models::NatsModels;
 pub use outbox::NatsOutbox;

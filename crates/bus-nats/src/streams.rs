@@ -1,11 +1,13 @@
 //! What every stream, bucket and consumer should be like.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use portcullis_core::BotId;
 
+use crate::journals::{self, Journals};
 use crate::subjects;
 
 const MIB: i64 = 1024 * 1024;
@@ -21,7 +23,9 @@ pub const READERS: [&str; 5] = ["audit", "search", "anomaly", "console", "rate-l
 pub struct InitOptions {
     /// Copies of each stream: 1 on a single server, 3 in production.
     pub replicas: usize,
-    /// Bytes of the record that are kept for readers; full, appends are refused.
+    /// How many streams the record has; nothing: as many as are there, or one. It can be said once.
+    pub journals: Option<Journals>,
+    /// Bytes of the record that are kept for readers, in each of its streams; full, appends are refused.
     pub journal_max_bytes: i64,
     /// How long the record is kept for readers.
     pub journal_max_age: Duration,
@@ -41,6 +45,7 @@ impl Default for InitOptions {
     fn default() -> Self {
         Self {
             replicas: 1,
+            journals: None,
             journal_max_bytes: 4096 * MIB,
             journal_max_age: 7 * DAY,
             submit_max_bytes: 256 * MIB,
@@ -64,18 +69,15 @@ pub fn streams(options: &InitOptions) -> Vec<Config> {
         discard,
         ..plain(options)
     };
-    vec![
-        Config {
-            deny_delete: true,
-            deny_purge: true,
-            ..base(
-                subjects::JOURNAL,
-                &["journal.*.*"],
-                options.journal_max_bytes,
-                options.journal_max_age,
-                new,
-            )
-        },
+    let journals = options.journals.unwrap_or_default();
+    let (bytes, age) = (options.journal_max_bytes, options.journal_max_age);
+    let journal = |at: u16| Config {
+        deny_delete: true,
+        deny_purge: true,
+        metadata: if at == 0 { journals.metadata() } else { HashMap::new() },
+        ..base(&journals::stream(at), &[&journals::filter(at)], bytes, age, new)
+    };
+    let rest = [
         Config {
             retention: RetentionPolicy::WorkQueue,
             ..base(subjects::SUBMIT, &["submit.*"], options.submit_max_bytes, DAY, new)
@@ -93,11 +95,12 @@ pub fn streams(options: &InitOptions) -> Vec<Config> {
         bucket(options, subjects::VERDICTS_BUCKET, 1, DAY),
         bucket(options, subjects::MODEL_ROLES_BUCKET, 64, Duration::ZERO),
         object_store(options, subjects::MODELS_STORE),
-    ]
+    ];
+    (0..journals.number()).map(journal).chain(rest).collect()
 }
 
 /// Every durable consumer, with its stream.
-pub fn consumers(options: &InitOptions) -> Vec<(&'static str, pull::Config)> {
+pub fn consumers(options: &InitOptions) -> Vec<(String, pull::Config)> {
     let reader = |name: &str| pull::Config {
         durable_name: Some(name.to_owned()),
         name: Some(name.to_owned()),
@@ -109,12 +112,14 @@ pub fn consumers(options: &InitOptions) -> Vec<(&'static str, pull::Config)> {
         max_waiting: 512,
         ..pull::Config::default()
     };
-    let mut all: Vec<_> = READERS.iter().map(|name| (subjects::JOURNAL, reader(name))).collect();
-    all.push((subjects::SUBMIT, reader(subjects::INGRESS)));
+    let journals = options.journals.unwrap_or_default().streams();
+    let mut all: Vec<_> =
+        journals.flat_map(|stream| READERS.map(|name| (stream.clone(), reader(name)))).collect();
+    all.push((subjects::SUBMIT.to_owned(), reader(subjects::INGRESS)));
     all.extend(options.bots.iter().map(|bot| {
         let filter_subjects = vec![subjects::verdict(bot), subjects::resolution(bot)];
         let consumer = pull::Config { filter_subjects, ..reader(&subjects::bot_user(bot)) };
-        (subjects::VERDICT, consumer)
+        (subjects::VERDICT.to_owned(), consumer)
     }));
     all
 }

@@ -98,3 +98,8 @@ pub fn last_token(subject: &str) -> &str {
 pub fn bot_user(bot: &BotId) -> String {
     format!("bot-{bot}")
 }
+
+/// The prefix of a user's inboxes: nobody else may listen there.
+pub fn inbox_prefix(user: &str) -> String {
+    format!("_INBOX_{user}")
+}

@@ -25,7 +25,11 @@ pub enum JournalError {
 /// One entry on its way to a reader, to be acknowledged when the reader has made it durable.
 #[async_trait]
 pub trait Delivery: Send + Sync {
-    /// Position in the journal, rising by one with each entry of it.
+    /// Which journal it is of, where the record has several.
+    fn journal(&self) -> u16 {
+        0
+    }
+    /// Position in that journal, rising by one with each entry of it.
     fn sequence(&self) -> u64;
     /// The entry, or why it could not be read.
     fn entry(&self) -> Result<&Entry, &str>;

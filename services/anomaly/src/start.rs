@@ -115,7 +115,7 @@ pub async fn on_the_bus(kit: &Kit, config: &Config, client: &Client) -> anyhow::
         .context("the bus is not set up")?;
     let alerts = open(kit, OnTheBus(Alerts::new(client.clone(), PATIENCE)));
     over(kit, config, journal, Arc::new(control), vec![alerts])?;
-    let behind = lag::watch(client.clone(), subjects::JOURNAL, READER, kit.shutdown().clone());
+    let behind = lag::watch_journals(client.clone(), READER, kit.shutdown().clone());
     kit.tasks().spawn("watch-lag", behind);
     Ok(())
 }

@@ -15,21 +15,12 @@ use portcullis_ledger::{Gap, Keep, LedgerError, Record, Store};
 /// The name under which the auditor follows a journal.
 const READER: &str = "audit";
 
-/// An entry that could not be read.
-pub struct DeadLetter<'a> {
-    /// Its sequence number in the journal.
-    pub sequence: u64,
-    /// The bytes as they were kept. They may hold text of people.
-    pub raw: &'a [u8],
-    /// What is wrong with it: a category, never a quotation.
-    pub why: &'a str,
-}
-
 /// Keeps entries that could not be read, for an operator.
 #[async_trait]
 pub trait Dead: Send + Sync + 'static {
-    /// Keeps it: durable when this returns. The same sequence number may come again.
-    async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), JournalError>;
+    /// Keeps it, with what is wrong with it (a category, never a quotation): durable when this returns. The same may
+    /// come again.
+    async fn keep(&self, unread: &dyn Delivery, why: &str) -> Result<(), JournalError>;
 }
 
 /// How the auditor works.
@@ -213,7 +204,7 @@ impl Auditor {
         match read {
             Ok(record) => Ok(record),
             Err(why) => {
-                self.dead.keep(DeadLetter { sequence, raw, why: &why }).await?;
+                self.dead.keep(delivery, &why).await?;
                 tracing::error!(sequence, "entry unreadable, kept with the dead letters");
                 metrics::counter!("portcullis_audit_dead_total").increment(1);
                 Ok(Record::dead(raw.len() as u64, sequence))

@@ -11,4 +11,4 @@ pub mod start;
 #[cfg(test)]
 mod tests;
 
-pub use auditor::{Auditor, AuditorOptions, Dead, DeadLetter};
+pub use auditor::{Auditor, AuditorOptions, Dead};

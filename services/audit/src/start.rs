@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
-use portcullis_bus::JournalError;
-use portcullis_bus_nats::{Client, NatsJournal, lag, subjects};
+use portcullis_bus::{Delivery, JournalError};
+use portcullis_bus_nats::{Client, Journals, NatsJournal, lag};
 use portcullis_config::{CommonConfig, HealthConfig, NatsConfig, TelemetryConfig};
 use portcullis_service::{Condition, Kit};
 use schemars::JsonSchema;
@@ -20,7 +20,7 @@ use portcullis_ledger_postgres::WriterOptions;
 use crate::checkpoints::{self, CheckpointConfig};
 use crate::database::{OnPostgres, PostgresConfig};
 use crate::personal::PersonalConfig;
-use crate::{Auditor, AuditorOptions, Dead, DeadLetter};
+use crate::{Auditor, AuditorOptions, Dead};
 
 /// How long the bus may take to store something.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -35,6 +35,9 @@ pub struct Config {
     /// Where the record is kept: files (in the data folder), or postgres (one writes, others stand by; all need the
     /// same keys).
     pub ledger: LedgerKind,
+    /// Which of the journals this audit writes the record of, where `admin init --journals` made more than one: each
+    /// has an audit and a record of its own. 0 is the first.
+    pub journal: u16,
     /// How to reach PostgreSQL, where the record is there.
     pub postgres: PostgresConfig,
     /// How checkpoints of the record are signed, and where they are told.
@@ -67,6 +70,7 @@ impl Default for Config {
         Self {
             data: "./portcullis-data".into(),
             ledger: LedgerKind::default(),
+            journal: 0,
             postgres: PostgresConfig::default(),
             checkpoints: CheckpointConfig::default(),
             personal: PersonalConfig::default(),
@@ -108,8 +112,8 @@ pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
         LedgerKind::Postgres => on_postgres(&kit, &config, &bus, record).await?,
     };
     let (bus, ended) = (client.clone(), kit.shutdown().clone());
-    kit.tasks().spawn("journal-lag", lag::watch(bus, subjects::JOURNAL, "audit", ended.clone()));
-    let full = lag::watch_stream(client.clone(), subjects::JOURNAL, ended);
+    kit.tasks().spawn("journal-lag", lag::watch_journals(bus, "audit", ended.clone()));
+    let full = lag::watch_fill(client.clone(), ended);
     kit.tasks().spawn("journal-fill", full);
     portcullis_host::close_at_the_end(&kit, client);
     Ok(())
@@ -140,7 +144,7 @@ async fn on_files(
     });
     let client = portcullis_host::nats(&config.nats, kit.name()).await?;
     bus.met();
-    let journal = Arc::new(NatsJournal::new(client.clone(), PATIENCE));
+    let journal = Arc::new(NatsJournal::new(client.clone(), PATIENCE).only(config.journal));
     let dead = OnTheBus::new(client.clone(), PATIENCE);
     let options = AuditorOptions::default();
     for place in config.checkpoints.places(Some(client.clone()))? {
@@ -181,7 +185,7 @@ async fn on_postgres(
         data: config.data.clone(),
         personal: config.personal.clone(),
         checkpoints: config.checkpoints.clone(),
-        journal: Arc::new(NatsJournal::new(client.clone(), PATIENCE)),
+        journal: Arc::new(NatsJournal::new(client.clone(), PATIENCE).only(config.journal)),
         dead: Arc::new(OnTheBus::new(client.clone(), PATIENCE)),
         client: client.clone(),
         record,
@@ -189,6 +193,16 @@ async fn on_postgres(
     let shutdown = kit.shutdown().clone();
     kit.tasks().vital("auditor", audit.run(shutdown));
     Ok(client)
+}
+
+/// The journal of a server that has one alone, for a process that keeps one record.
+///
+/// # Errors
+/// Where the server does not answer, or has several, each of which needs an audit of its own.
+pub async fn lone_journal(client: &Client) -> anyhow::Result<NatsJournal> {
+    let found = Journals::found(client).await?.unwrap_or_default().number();
+    anyhow::ensure!(found == 1, "this server has {found} journals: start an audit for each");
+    Ok(NatsJournal::new(client.clone(), PATIENCE))
 }
 
 /// The machine's name, for people.
@@ -210,7 +224,7 @@ impl OnTheBus {
 
 #[async_trait]
 impl Dead for OnTheBus {
-    async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), JournalError> {
-        self.0.write("audit", letter.sequence, letter.raw, letter.why).await
+    async fn keep(&self, unread: &dyn Delivery, why: &str) -> Result<(), JournalError> {
+        self.0.write("audit", unread, why).await
     }
 }

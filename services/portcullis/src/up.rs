@@ -17,7 +17,6 @@ use portcullis_audit::checkpoints::{self, CheckpointConfig};
 use portcullis_audit::personal::{Kept, PersonalConfig};
 use portcullis_audit::{Auditor, AuditorOptions};
 use portcullis_bus::{Kv, MemoryHeld, MemoryKv, MemoryOutbox, Recorder};
-use portcullis_bus_nats::NatsJournal;
 use portcullis_config::{CommonConfig, HealthConfig, Secret, ServerUrl, TelemetryConfig};
 use portcullis_core::{Clock, SystemClock};
 use portcullis_ingress::auth::Keys;
@@ -159,7 +158,7 @@ async fn start(kit: Kit, mut config: Config, args: &cli::Up) -> anyhow::Result<(
         let gateway = start::on_the_bus(&kit, &config, &keys, ports)
             .await
             .context("the bus is not set up; run 'portcullis admin init --nats URL' first")?;
-        let journal = Arc::new(NatsJournal::new(client.clone(), PATIENCE));
+        let journal = Arc::new(portcullis_audit::start::lone_journal(&client).await?);
         let dead = Arc::new(portcullis_audit::start::OnTheBus::new(client.clone(), PATIENCE));
         let auditor = Auditor::new(journal, ledger, dead, AuditorOptions::default()).keeping(kept);
         let shutdown = kit.shutdown().clone();

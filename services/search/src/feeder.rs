@@ -311,7 +311,7 @@ impl Feeder {
 
     async fn bury(&self, delivery: &dyn Delivery, why: &str) -> Result<(), JournalError> {
         let sequence = delivery.sequence();
-        self.dead.keep(sequence, delivery.raw(), why).await?;
+        self.dead.keep(delivery, why).await?;
         tracing::error!(sequence, why, "entry not searchable, kept with the dead letters");
         metrics::counter!("portcullis_search_dead_total").increment(1);
         Ok(())

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use portcullis_bus::JournalError;
+use portcullis_bus::{Delivery, JournalError};
 
 /// Keeps entries that the engine will never take, for an operator.
 #[async_trait]
 pub trait Dead: Send + Sync + 'static {
     /// Keeps where the entry stands and why it was not taken; durable when this returns. The same may come again.
-    async fn keep(&self, sequence: u64, raw: &[u8], why: &str) -> Result<(), JournalError>;
+    async fn keep(&self, unread: &dyn Delivery, why: &str) -> Result<(), JournalError>;
 }
 
 /// How the feeder works.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use async_trait::async_trait;
-use portcullis_bus::JournalError;
-use portcullis_bus_nats::{NatsJournal, lag, subjects};
+use portcullis_bus::{Delivery, JournalError};
+use portcullis_bus_nats::{NatsJournal, lag};
 use portcullis_config::{
     CommonConfig, HealthConfig, NatsConfig, Secret, ServerUrl, TelemetryConfig,
 };
@@ -220,7 +220,7 @@ pub async fn start(kit: Kit, config: Config) -> anyhow::Result<()> {
         feeder.run(shutdown).await;
         Ok(())
     });
-    kit.tasks().spawn("journal-lag", lag::watch(nats.clone(), subjects::JOURNAL, READER, ended));
+    kit.tasks().spawn("journal-lag", lag::watch_journals(nats.clone(), READER, ended));
     portcullis_host::close_at_the_end(&kit, nats);
     Ok(())
 }
@@ -230,7 +230,7 @@ struct OnTheBus(portcullis_bus_nats::Dead);
 
 #[async_trait]
 impl Dead for OnTheBus {
-    async fn keep(&self, sequence: u64, raw: &[u8], why: &str) -> Result<(), JournalError> {
-        self.0.write(READER, sequence, raw, why).await
+    async fn keep(&self, unread: &dyn Delivery, why: &str) -> Result<(), JournalError> {
+        self.0.write(READER, unread, why).await
     }
 }

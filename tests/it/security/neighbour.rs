@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use portcullis_bus::{CallError, Caller, Seats};
-use portcullis_bus_nats::rights::{
-    Rights, STAGES, UserPassword, inbox_prefix, server_config, table,
-};
+use portcullis_bus_nats::subjects::inbox_prefix;
 use portcullis_bus_nats::{
     Client, ConnectOptions, Remote, StageDoor, Work, admin, connect, subjects,
 };
+use portcullis_bus_rights::{Rights, STAGES, UserPassword, server_config, table};
 use portcullis_core::{BotId, Report, Stage, StageName};
 use portcullis_testkit::{FaultStage, NatsOptions, NatsServer, answer_garbage, ask, shop};
 use secrecy::ExposeSecret;

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use portcullis_bus::Journal;
-use portcullis_bus_nats::{NatsJournal, admin, rights, subjects};
+use portcullis_bus_nats::{NatsJournal, admin, subjects};
+use portcullis_bus_rights as rights;
 
 use super::doors::{PATIENCE, client, small};
 use super::rig::{ATTACK, HARMLESS, OPERATOR_KEY, Rig, SECRET, post, sealer};
@@ -24,7 +25,8 @@ const PRIVATE: &str = "zq7marker is my secret garden";
 async fn held_cases_are_sealed() {
     let (rig, faults) = Rig::faulty("review = 'console'");
     faults.stage("injection-classifier").set(Mood::Dependency);
-    let verdict = rig.check(json!({ "id": "id-of-the-held", "text": PRIVATE, "speaker": "alice" })).await;
+    let verdict =
+        rig.check(json!({ "id": "id-of-the-held", "text": PRIVATE, "speaker": "alice" })).await;
     assert_eq!(verdict.unwrap().decision, Decision::Hold);
     let items = rig.held.list(None).await.unwrap();
     assert_eq!(items.len(), 1);

@@ -199,7 +199,7 @@ impl Faults {
             let name = StageName::parse(name).unwrap();
             (name.clone(), FaultStage::new(name))
         };
-        Self(portcullis_bus_nats::rights::STAGES.iter().map(stage).collect())
+        Self(portcullis_bus_rights::STAGES.iter().map(stage).collect())
     }
 
     pub(super) fn stage(&self, name: &str) -> &FaultStage {

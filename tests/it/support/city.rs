@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portcullis_bus::{Kv, Seats};
-use portcullis_bus_nats::rights::{UserPassword, own_stage, server_config_of, table};
 use portcullis_bus_nats::{
     Client, ConnectOptions, NatsKv, StageDoor, Work, admin, connect, subjects,
 };
+use portcullis_bus_rights::{UserPassword, own_stage, server_config_of, table};
 use portcullis_core::{BotId, Stage, StageName};
 use portcullis_testkit::{FaultStage, NatsOptions, NatsServer, RedisServer};
 use secrecy::ExposeSecret;

@@ -9,9 +9,8 @@
 mod caller;
 mod doors;
 mod drain;
-mod matrix;
+mod journals;
 mod outage;
-mod rights;
 mod stores;
 mod traces;
 

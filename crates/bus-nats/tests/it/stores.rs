@@ -125,7 +125,7 @@ async fn an_entry_that_cannot_be_read_goes_to_the_dead_and_is_never_quoted() {
         assert_eq!(error, category);
         // Twice: after a redelivery there is still one letter.
         for _ in 0..2 {
-            dead.write("audit", delivery.sequence(), delivery.raw(), &error).await.unwrap();
+            dead.write("audit", &*delivery, &error).await.unwrap();
         }
         delivery.ack().await.unwrap();
     }

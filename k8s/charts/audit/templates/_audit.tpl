@@ -1,6 +1,14 @@
 {{/* What audit alone has: a database, where the record is not in files. */}}
 
 {{- define "audit.config" -}}
+{{- if .Values.standby -}}
+{{- if not .Values.postgres.enabled -}}
+{{- fail "audit: standby needs postgres.enabled: files have one writer, and a second would refuse to start" -}}
+{{- end -}}
+{{- if not (and .Values.persistence.enabled .Values.persistence.existingClaim) -}}
+{{- fail "audit: standby needs persistence.existingClaim: both need the same keys/, on a volume that both mount (ReadWriteMany)" -}}
+{{- end -}}
+{{- end -}}
 data: /var/lib/portcullis
 {{- if .Values.postgres.enabled }}
 ledger: postgres

@@ -18,9 +18,12 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* Where the service keeps what it writes: a claim of its own (`persistence`), or a folder as long as the pod lives. */}}
+{{/* Where the service keeps what it writes: a claim of its own (`persistence`), one that is there, or a folder as long
+     as the pod lives. */}}
 {{- define "portcullis.stateful" -}}
-{{- if and .root.Values.persistence .root.Values.persistence.enabled -}}true{{- end -}}
+{{- with .root.Values.persistence -}}
+{{- if and .enabled (not .existingClaim) -}}true{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Longer than the drain: what is in flight may take grace_ms, then each connection may take 5 s to close. */}}
@@ -169,8 +172,13 @@ spec:
         sizeLimit: 64Mi
     {{- if and $values.persistence (not (include "portcullis.stateful" .)) }}
     - name: data
+      {{- if and $values.persistence.enabled $values.persistence.existingClaim }}
+      persistentVolumeClaim:
+        claimName: {{ tpl $values.persistence.existingClaim $root }}
+      {{- else }}
       emptyDir:
         sizeLimit: {{ $values.persistence.size }}
+      {{- end }}
     {{- end }}
     {{- with .volumes }}
     {{- . | nindent 4 }}

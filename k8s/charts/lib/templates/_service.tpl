@@ -4,6 +4,7 @@
        http       whether it has a door for HTTP beside its health door
        redis      "" or nothing: needs none; "top": configured as [redis]; "stage": as [stage.redis]
        single     why there may be one alone (the writer of the ledger), or nothing
+       replicas   how many there are, where the values do not say it
        config     configuration that this chart knows, under what the values say
        secrets    further sources of the projected volume of secrets, as YAML
        mounts, volumes   further ones, as YAML

@@ -19,7 +19,7 @@ spec:
   # {{ .single }}.
   replicas: 1
   {{- else if not (include "portcullis.scaled" .) }}
-  replicas: {{ $values.replicas }}
+  replicas: {{ .replicas | default $values.replicas }}
   {{- end }}
   revisionHistoryLimit: {{ $values.revisionHistoryLimit }}
   {{- if include "portcullis.stateful" . }}

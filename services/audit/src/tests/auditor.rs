@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{entry, eventually, open};
 use portcullis_ledger::{Content, Gap, Ledger, Query, Store, Verify};
 
-use crate::{Auditor, AuditorOptions, Dead, DeadLetter};
+use crate::{Auditor, AuditorOptions, Dead};
 
 /// A journal that delivers a list in its order, and again on each follow what is not acknowledged.
 #[derive(Clone, Default)]
@@ -71,8 +71,8 @@ struct Letters(Mutex<Vec<(u64, Vec<u8>)>>);
 
 #[async_trait]
 impl Dead for Letters {
-    async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), JournalError> {
-        self.0.lock().unwrap().push((letter.sequence, letter.raw.to_vec()));
+    async fn keep(&self, unread: &dyn Delivery, _: &str) -> Result<(), JournalError> {
+        self.0.lock().unwrap().push((unread.sequence(), unread.raw().to_vec()));
         Ok(())
     }
 }

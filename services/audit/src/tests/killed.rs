@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portcullis_bus::{Journal, JournalError};
+use portcullis_bus::{Delivery, Journal, JournalError};
 use portcullis_ledger::{Fsync, Ledger, LedgerJournal, LedgerOptions, LedgerReader, Query};
 use portcullis_ledger::{Row, Signing, Store, Verify};
 use portcullis_ledger_postgres::{Address, PostgresLedger, PostgresReader, Standby, WriterOptions};
@@ -17,7 +17,7 @@ use portcullis_testkit::PostgresServer;
 use tokio_util::sync::CancellationToken;
 
 use super::entry;
-use crate::{Auditor, AuditorOptions, Dead, DeadLetter};
+use crate::{Auditor, AuditorOptions, Dead};
 
 const FOLDER: &str = "PORTCULLIS_AUDIT_KILLED_FOLDER";
 /// Where the record is, if not in files.
@@ -29,7 +29,7 @@ struct Nobody;
 
 #[async_trait]
 impl Dead for Nobody {
-    async fn keep(&self, _: DeadLetter<'_>) -> Result<(), JournalError> {
+    async fn keep(&self, _: &dyn Delivery, _: &str) -> Result<(), JournalError> {
         Err(JournalError::Refused)
     }
 }

@@ -8,12 +8,14 @@
 )]
 
 use std::fs::File;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use portcullis_bus::Journal;
 use portcullis_bus_nats::admin::{InitOptions, init};
-use portcullis_bus_nats::{Client, ConnectOptions, NatsJournal, connect};
+use portcullis_bus_nats::{Client, ConnectOptions, Journals, NatsJournal, connect};
+use portcullis_core::BotId;
 use portcullis_ledger::Query;
 use portcullis_ledger_postgres::{Address, Against, PostgresReader};
 use portcullis_merkle::PublicKey;
@@ -39,14 +41,23 @@ struct Audit {
 
 impl House {
     async fn build() -> Self {
+        Self::with(InitOptions::default()).await
+    }
+
+    async fn with(options: InitOptions) -> Self {
         let (nats, postgres) = (NatsServer::start().await, PostgresServer::start().await);
         let client = connect(&ConnectOptions::new(nats.url(), "test")).await.unwrap();
-        init(&client, &InitOptions::default()).await.unwrap();
+        init(&client, &options).await.unwrap();
         let shared = tempfile::tempdir().unwrap();
         Self { nats, postgres, shared, client, sent: 0 }
     }
 
     fn audit(&self, name: &str) -> Audit {
+        self.audit_of(name, 0, "portcullis", self.shared.path())
+    }
+
+    /// An audit of one of several journals.
+    fn audit_of(&self, name: &str, journal: u16, schema: &str, data: &Path) -> Audit {
         let log = self.shared.path().join(format!("{name}.log"));
         let password = self.shared.path().join("password");
         std::fs::write(&password, "of no interest to a server that trusts\n").unwrap();
@@ -54,11 +65,13 @@ impl House {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis-audit"));
         command
             .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
-            .env("PORTCULLIS__DATA", self.shared.path())
+            .env("PORTCULLIS__DATA", data)
+            .env("PORTCULLIS__JOURNAL", journal.to_string())
             .env("PORTCULLIS__LEDGER", "postgres")
             .env("PORTCULLIS__POSTGRES__URL", url)
             .env("PORTCULLIS__POSTGRES__USER", "portcullis")
             .env("PORTCULLIS__POSTGRES__PASSWORD_FILE", &password)
+            .env("PORTCULLIS__POSTGRES__SCHEMA", schema)
             .env("PORTCULLIS__POSTGRES__LEASE_S", "1")
             .env("PORTCULLIS__CHECKPOINTS__WITHIN_S", "1")
             .env("PORTCULLIS__CHECKPOINTS__FILE", self.told())
@@ -186,4 +199,35 @@ async fn one_audit_writes_and_another_takes_over_when_it_is_killed_paused_or_sto
     third.process.signal("TERM");
     assert!(third.process.ended(PATIENCE).await.is_some_and(|status| status.success()));
     house.is_whole().await;
+}
+
+#[tokio::test]
+async fn each_journal_has_an_audit_and_a_record_of_its_own() {
+    let options = InitOptions { journals: Journals::new(2), ..InitOptions::default() };
+    let house = House::with(options).await;
+    let other = house.shared.path().join("other");
+    let _first = house.audit("first");
+    let _second = house.audit_of("second", 1, "portcullis_1", &other);
+    // A third has no journal to read, and says so.
+    let lost = house.audit_of("lost", 2, "portcullis_2", &house.shared.path().join("lost-data"));
+    let journal = NatsJournal::new(house.client.clone(), Duration::from_secs(5));
+    // CRC-32 of the first name is even, of the second odd.
+    let bots = ["shop", "default"];
+    for number in 0..50 {
+        for bot in bots {
+            let mut entry = entry(&format!("{bot}-{number}"));
+            entry.bot = BotId::parse(bot).unwrap();
+            journal.append(&entry).await.unwrap();
+        }
+    }
+    for (schema, bot) in [("portcullis", bots[0]), ("portcullis_1", bots[1])] {
+        let address = Address::parse(&house.postgres.url()).unwrap().in_schema(schema).unwrap();
+        let reader = PostgresReader::new(&address, 2);
+        eventually(PATIENCE, async || reader.last_seq().await.is_ok_and(|last| last >= 50)).await;
+        let rows = reader.search(Query::default()).all().await.unwrap();
+        let of = |row: &portcullis_ledger::Row| row.content.entry().unwrap().bot.to_string();
+        assert_eq!(rows.len(), 50, "{schema}: no gap, and nothing of another bot");
+        assert!(rows.iter().all(|row| of(row) == bot), "{schema}");
+    }
+    lost.says("journal 2 of 2 is not there", 1).await;
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use portcullis_bus::Journal;
-use portcullis_bus_nats::rights::{UserPassword, server_config};
 use portcullis_bus_nats::{Client, ConnectOptions, NatsJournal, admin, connect};
+use portcullis_bus_rights::{UserPassword, server_config};
 use portcullis_core::BotId;
 use portcullis_testkit::{NatsOptions, NatsServer, OpenSearch, Process, eventually};
 use secrecy::{ExposeSecret, SecretString};

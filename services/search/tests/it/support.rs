@@ -126,11 +126,11 @@ impl Letters {
 
 #[async_trait]
 impl Dead for Letters {
-    async fn keep(&self, sequence: u64, _raw: &[u8], why: &str) -> Result<(), JournalError> {
+    async fn keep(&self, unread: &dyn Delivery, why: &str) -> Result<(), JournalError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(JournalError::Away);
         }
-        self.kept.lock().unwrap().push((sequence, why.to_owned()));
+        self.kept.lock().unwrap().push((unread.sequence(), why.to_owned()));
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ mod users;
 use std::process::ExitCode;
 
 use portcullis_bus_nats::admin::{self, InitOptions, Outcome};
+use portcullis_bus_nats::{Journals, journals};
 use portcullis_core::BotId;
 
 use crate::{nats, out};
@@ -60,6 +61,10 @@ pub(crate) struct Init {
     /// Copies of each stream: 1 on a single server, 3 in production.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     replicas: u8,
+    /// Streams that the record is kept in, each with an audit of its own, a bot's entries in one of them; said at
+    /// the first `init` alone [default: as many as are there, or 1].
+    #[arg(long, value_name = "N", value_parser = journals)]
+    journals: Option<Journals>,
     /// A bot that gets mail; may be given several times.
     #[arg(long, value_name = "BOT", default_value = "default")]
     bot: Vec<BotId>,
@@ -68,6 +73,12 @@ pub(crate) struct Init {
     journal_mib: Option<i64>,
     #[command(flatten)]
     login: nats::Login,
+}
+
+/// A number of journals.
+fn journals(number: &str) -> Result<Journals, String> {
+    let parsed = number.parse().ok().and_then(Journals::new);
+    parsed.ok_or_else(|| format!("a number from 1 to {}", journals::MOST))
 }
 
 /// Does what is asked.
@@ -96,6 +107,7 @@ fn init(args: &Init) -> anyhow::Result<ExitCode> {
     let mut options = InitOptions {
         replicas: usize::from(args.replicas),
         bots: args.bot.clone(),
+        journals: args.journals,
         ..InitOptions::default()
     };
     if let Some(mib) = args.journal_mib {

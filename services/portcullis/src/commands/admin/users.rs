@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use portcullis_bus_nats::rights::{self, UserPassword};
+use portcullis_bus_nats::Journals;
+use portcullis_bus_rights::{self as rights, UserPassword};
 use portcullis_core::{BotId, StageName};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
@@ -27,6 +28,9 @@ pub(crate) struct Args {
     /// A stage of your own that has a user, with the rights of a stage; may be given several times.
     #[arg(long, value_name = "STAGE")]
     stage: Vec<StageName>,
+    /// Streams that the record is kept in, as `admin init --journals` says.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = super::journals)]
+    journals: Journals,
     /// A folder for a file a user, named as the user, with its password alone: for what mounts secrets as
     /// files.
     #[arg(long, value_name = "DIR")]
@@ -46,6 +50,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         anyhow::ensure!(!taken, "--stage {stage}: there is such a user already");
         table.push(own);
     }
+    let table = rights::with_journals(table, args.journals);
     let users: Vec<String> = table.iter().map(|rights| rights.user.clone()).collect();
     for user in &users {
         if !passwords.contains_key(user) {

@@ -6,12 +6,13 @@
 
 mod config;
 
-use portcullis_core::{BotId, StageName};
-
-use crate::streams::{self, InitOptions, READERS};
-use crate::subjects::{
+use portcullis_bus_nats::Journals;
+use portcullis_bus_nats::streams::{self, InitOptions, READERS};
+use portcullis_bus_nats::subjects::{
     self, CONTROL_BUCKET, MODEL_ROLES_BUCKET, MODELS_STORE, POLICY_BUCKET, VERDICTS_BUCKET,
+    inbox_prefix,
 };
+use portcullis_core::{BotId, StageName};
 
 pub use config::{ConfigError, UserPassword, server_config, server_config_of};
 
@@ -35,11 +36,6 @@ pub const STAGES: [&str; 5] =
 /// The stages among them whose model can be swapped.
 const MODELLED: [&str; 1] = ["injection-classifier"];
 
-/// The prefix of a user's inboxes: nobody else may listen there.
-pub fn inbox_prefix(user: &str) -> String {
-    format!("_INBOX_{user}")
-}
-
 /// Every user and every right.
 pub fn table(bots: &[BotId]) -> Vec<Rights> {
     // `portcullis` is every stage, ingress, audit and the watch in one process on the bus.
@@ -47,16 +43,28 @@ pub fn table(bots: &[BotId]) -> Vec<Rights> {
         .consuming(subjects::JOURNAL, "anomaly")
         .consuming(subjects::JOURNAL, "audit")
         .consuming(subjects::JOURNAL, "rate-limit")
-        .publishes([
-            "portcullis.v1.dead.audit",
-            "$JS.API.STREAM.INFO.JOURNAL",
-            subjects::CHECKPOINT,
-        ]);
+        .publishes(["portcullis.v1.dead.audit", subjects::CHECKPOINT]);
     let mut table = vec![conducting(Rights::of("ingress")), in_one];
     table.extend(STAGES.iter().map(|stage| self::stage(stage)));
     let audit = reader("audit").publishes([subjects::CHECKPOINT]);
     table.extend([audit, reader("search"), anomaly(), console(), operator(bots)]);
     table.extend(bots.iter().map(bot));
+    table
+}
+
+/// The same rights where the record has several journals: what is had of the first is had of each.
+#[must_use]
+pub fn with_journals(mut table: Vec<Rights>, journals: Journals) -> Vec<Rights> {
+    let more: Vec<String> = journals.streams().skip(1).collect();
+    for rights in &mut table {
+        let of_each = |subject: &String| {
+            let is_of = subject.split('.').any(|token| token == subjects::JOURNAL);
+            let each = if is_of { more.as_slice() } else { &[] };
+            each.iter().map(|name| subject.replace(subjects::JOURNAL, name)).collect::<Vec<_>>()
+        };
+        let added: Vec<String> = rights.publish.iter().flat_map(of_each).collect();
+        rights.publish.extend(added);
+    }
     table
 }
 
@@ -135,9 +143,20 @@ impl Rights {
     fn reading_the_record(self) -> Self {
         let user = self.user.clone();
         let dead = format!("portcullis.v1.dead.{user}");
-        // How full the record is, is told as a metric by whoever reads it.
-        let full = format!("$JS.API.STREAM.INFO.{}", subjects::JOURNAL);
-        self.consuming(subjects::JOURNAL, &user).publishes([dead, full])
+        self.consuming(subjects::JOURNAL, &user).publishes([dead]).asking_for_the_record()
+    }
+
+    /// Asks how many streams the record has, as who writes or reads it must, and how full it is.
+    fn asking_for_the_record(self) -> Self {
+        self.publishes([format!("$JS.API.STREAM.INFO.{}", subjects::JOURNAL)])
+    }
+
+    /// Writes to the record what is of a kind (`*`: of any), whichever of its streams that is in.
+    fn recording(self, kind: &str) -> Self {
+        self.publishes([
+            format!("portcullis.v1.journal.{kind}.*"),
+            format!("portcullis.v1.journal.*.{kind}.*"),
+        ])
     }
 }
 
@@ -155,7 +174,6 @@ fn conducting(rights: Rights) -> Rights {
         .answering()
         .publishes([
             "portcullis.v1.stage.*.check",
-            "portcullis.v1.journal.*.*",
             "portcullis.v1.verdict.*",
             "portcullis.v1.resolution.*",
             "portcullis.v1.held.*.*",
@@ -165,6 +183,8 @@ fn conducting(rights: Rights) -> Rights {
             "$JS.API.STREAM.INFO.HELD",
             "$JS.API.STREAM.PURGE.HELD",
         ])
+        .recording("*")
+        .asking_for_the_record()
         .consuming(subjects::SUBMIT, subjects::INGRESS)
         .watching(POLICY_BUCKET)
         .watching(CONTROL_BUCKET)
@@ -190,8 +210,7 @@ fn reader(name: &str) -> Rights {
 }
 
 fn anomaly() -> Rights {
-    watching_over(reader("anomaly").watching(CONTROL_BUCKET))
-        .publishes(["portcullis.v1.journal.action.*"])
+    watching_over(reader("anomaly").watching(CONTROL_BUCKET)).recording("action")
 }
 
 /// What the watch over the record tells and orders, the latter under its own name.
@@ -201,9 +220,9 @@ fn watching_over(rights: Rights) -> Rights {
 }
 
 fn console() -> Rights {
-    reader("console").watching(POLICY_BUCKET).watching(CONTROL_BUCKET).publishes([
+    let reader = reader("console").watching(POLICY_BUCKET).watching(CONTROL_BUCKET);
+    reader.recording("action").publishes([
         subjects::ADMIN_DOOR.to_owned(),
-        "portcullis.v1.journal.action.*".to_owned(),
         "$JS.API.DIRECT.GET.HELD".to_owned(),
         "$JS.API.DIRECT.GET.HELD.>".to_owned(),
         format!("$KV.{CONTROL_BUCKET}.console.>"),

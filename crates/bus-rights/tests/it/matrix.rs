@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use async_nats::{Client, Event, ServerError};
-use portcullis_bus_nats::rights::{self, Rights, UserPassword, server_config};
+use portcullis_bus_nats::subjects::inbox_prefix;
+use portcullis_bus_rights::{self as rights, Rights, UserPassword, server_config};
 use portcullis_core::BotId;
 use portcullis_testkit::{NatsOptions, NatsServer, eventually};
 use secrecy::ExposeSecret;
@@ -21,7 +22,7 @@ async fn connect(server: &NatsServer, user: &str) -> (Client, Refused) {
     let seen = refused.clone();
     let options = async_nats::ConnectOptions::new()
         .user_and_password(user.to_owned(), PASSWORD.to_owned())
-        .custom_inbox_prefix(rights::inbox_prefix(user))
+        .custom_inbox_prefix(inbox_prefix(user))
         .event_callback(move |event| {
             let seen = seen.clone();
             async move {

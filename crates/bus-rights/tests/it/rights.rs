@@ -8,11 +8,12 @@ use futures::StreamExt;
 use portcullis_bus::{
     Caller, Held, HeldItem, Journal, Kv, Mail, MailKind, Models, ModelsError, Outbox, Seats,
 };
-use portcullis_bus_nats::rights::{UserPassword, server_config, table};
 use portcullis_bus_nats::{
-    Client, ConnectError, ConnectOptions, Door, NatsHeld, NatsJournal, NatsKv, NatsModels,
-    NatsOutbox, Remote, Reply, Serving, StageDoor, SubmitQueue, Work, admin, connect, subjects,
+    Client, ConnectError, ConnectOptions, Door, Journals, NatsHeld, NatsJournal, NatsKv,
+    NatsModels, NatsOutbox, Remote, Reply, Serving, StageDoor, SubmitQueue, Work, admin, connect,
+    subjects,
 };
+use portcullis_bus_rights::{UserPassword, server_config_of, table, with_journals};
 use portcullis_core::{BotId, StageName};
 use portcullis_testkit::{FaultStage, NatsOptions, NatsServer, ask, conformance, entry, shop};
 use secrecy::ExposeSecret;
@@ -28,19 +29,27 @@ fn bots() -> Vec<BotId> {
 }
 
 async fn guarded() -> NatsServer {
-    let users: Vec<_> = table(&bots())
-        .into_iter()
-        .map(|rights| UserPassword { user: rights.user, password: PASSWORD.to_owned().into() })
+    guarded_with(Journals::default()).await
+}
+
+pub(crate) async fn guarded_with(journals: Journals) -> NatsServer {
+    let table = with_journals(table(&bots()), journals);
+    let users: Vec<_> = table
+        .iter()
+        .map(|rights| UserPassword {
+            user: rights.user.clone(),
+            password: PASSWORD.to_owned().into(),
+        })
         .collect();
-    let config = server_config(&users, &bots()).unwrap();
+    let config = server_config_of(&users, &table).unwrap();
     let config = config.expose_secret().to_owned();
     let server = NatsServer::start_with(NatsOptions { config, ..NatsOptions::default() }).await;
-    let options = admin::InitOptions { bots: bots(), ..small() };
+    let options = admin::InitOptions { bots: bots(), journals: Some(journals), ..small() };
     admin::init(&user(&server, "operator").await, &options).await.unwrap();
     server
 }
 
-async fn user(server: &NatsServer, user: &str) -> Client {
+pub(crate) async fn user(server: &NatsServer, user: &str) -> Client {
     let options =
         ConnectOptions::new(server.url(), user).user(user, PASSWORD.to_owned().into()).fail_fast();
     connect(&options).await.unwrap()
@@ -130,7 +139,7 @@ async fn doors_and_stages_answer_with_no_right_to_publish() {
         let door = Door::open(ingress.clone(), serving).await.unwrap();
         served.spawn(door.serve(move |_| async move { Reply::body(word) }, shutdown.clone()));
     }
-    for name in portcullis_bus_nats::rights::STAGES {
+    for name in portcullis_bus_rights::STAGES {
         let stage = FaultStage::new(StageName::parse(name).unwrap());
         let client = user(&server, name).await;
         let seats = Seats::new(Arc::new(stage), 2);
@@ -139,7 +148,7 @@ async fn doors_and_stages_answer_with_no_right_to_publish() {
     }
 
     let remote = Remote::new(ingress.clone());
-    for name in portcullis_bus_nats::rights::STAGES {
+    for name in portcullis_bus_rights::STAGES {
         for _ in 0..2 {
             remote.call(&StageName::parse(name).unwrap(), &ask("hello")).await.unwrap();
         }
@@ -173,9 +182,10 @@ async fn reads_only(server: &NatsServer, reader: &str) {
     let journal = NatsJournal::new(client.clone(), PATIENCE);
     let mut deliveries = journal.follow(reader).await.unwrap();
     let delivery = tokio::time::timeout(PATIENCE, deliveries.next()).await.unwrap();
-    delivery.unwrap().unwrap().ack().await.unwrap();
+    let delivery = delivery.unwrap().unwrap();
     let dead = portcullis_bus_nats::Dead::new(client.clone(), PATIENCE);
-    dead.write(reader, 1, b"x", "not JSON").await.unwrap();
+    dead.write(reader, &*delivery, "not JSON").await.unwrap();
+    delivery.ack().await.unwrap();
     let short = NatsJournal::new(client, Duration::from_millis(100));
     let mut forged = entry("forged");
     if !["anomaly", "console"].contains(&reader) {
