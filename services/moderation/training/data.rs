@@ -176,6 +176,7 @@ pub(crate) fn authored() -> anyhow::Result<Vec<Row>> {
                 labels[category] = None;
             }
             let category = match kind.as_str() {
+                "abuse" => ABUSE,
                 "hate" => HATE,
                 "sexual" => SEXUAL,
                 "violence" => VIOLENCE,
