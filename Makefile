@@ -78,7 +78,7 @@ test: lint charts alerts ## lint, the charts, the alerts, then every test but th
 
 .PHONY: test-all
 test-all: lint charts alerts deny apiserver ## what `make test` runs, and ignored tests, cargo-deny and a start of every process
-	@$(TOOLS) && $(CLIENTS) && env=$$(tests/tools/setup.sh jaeger) && eval "$$env" && set -x && cargo build --workspace --bins --locked && \
+	@$(TOOLS) && $(CLIENTS) && env=$$(tests/tools/setup.sh jaeger prometheus) && eval "$$env" && set -x && cargo build --workspace --bins --locked && \
 	  cargo test --workspace --locked --no-fail-fast -- --include-ignored
 	@$(TOOLS) && tests/tools/up-smoke.sh
 	@echo

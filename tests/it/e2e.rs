@@ -7,6 +7,7 @@ mod limits;
 mod newcomers;
 mod orders;
 mod policies;
+mod prometheus;
 mod review;
 mod streams;
 mod traces;

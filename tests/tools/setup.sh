@@ -195,6 +195,11 @@ promtool() {
   go_program promtool "$PROMETHEUS_VERSION" github.com/prometheus/prometheus "$PROMETHEUS_MODULE_HASH" ./cmd/promtool \
     -ldflags '-s -w'
 }
+# The server, whose pages are left out: tests ask its API.
+prometheus() {
+  go_program prometheus "$PROMETHEUS_VERSION" github.com/prometheus/prometheus "$PROMETHEUS_MODULE_HASH" ./cmd/prometheus \
+    -ldflags '-s -w'
+}
 # Jaeger 2: collector, store and query in one program.
 jaeger() {
   go_program jaeger "$JAEGER_VERSION" github.com/jaegertracing/jaeger "$JAEGER_MODULE_HASH" ./cmd/jaeger -ldflags '-s -w'
@@ -484,7 +489,7 @@ if (($# == 0)); then
   tls=$(provide PORTCULLIS_REDIS_TLS_SERVER redis_tls_server) && printf '%s\n' "$tls" ||
     note "without it the test of TLS to Redis fails"
 fi
-readonly TOOLS='nats-server redis-server redis-tls-server postgres cargo-deny cargo-cyclonedx helm kubeconform helm-docs promtool jaeger etcd kube-apiserver kubernetes-schemas python-libraries node-libraries opensearch'
+readonly TOOLS='nats-server redis-server redis-tls-server postgres cargo-deny cargo-cyclonedx helm kubeconform helm-docs promtool prometheus jaeger etcd kube-apiserver kubernetes-schemas python-libraries node-libraries opensearch'
 for tool in "$@"; do
   [[ " $TOOLS " == *" $tool "* ]] || fail "unknown tool $tool" "known: $TOOLS"
   function=${tool//-/_}

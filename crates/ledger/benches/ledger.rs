@@ -80,6 +80,7 @@ fn ledger(c: &mut Criterion) {
             },
         ),
         ("all, one speaker", Query { speaker: Some("speaker-77".into()), ..Query::default() }),
+        ("all, one message", Query { id: Some("000000077777".into()), ..Query::default() }),
         ("all, text without a hit", Query { text: Some("invoice".into()), ..Query::default() }),
     ] {
         group.bench_function(name, |b| {

@@ -80,6 +80,11 @@ impl Service {
         Some((answer.status().as_u16(), answer.text().await.ok()?))
     }
 
+    /// Host and port of its health door.
+    pub(crate) fn health_door(&self) -> String {
+        self.address("health door open").expect("the door is open").to_string()
+    }
+
     /// Its metrics.
     pub(crate) async fn metrics(&self) -> String {
         self.health("metrics").await.expect("metrics are served").1
@@ -87,7 +92,7 @@ impl Service {
 
     /// The same in the form OpenMetrics, as Prometheus asks for them.
     pub(crate) async fn open_metrics(&self) -> String {
-        let address = self.address("health door open").expect("the door is open");
+        let address = self.health_door();
         let accept = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.4";
         let request = reqwest::Client::new().get(format!("http://{address}/metrics"));
         let answer = request.header("accept", accept).send().await.unwrap();

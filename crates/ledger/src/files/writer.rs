@@ -160,7 +160,7 @@ impl Writer {
                 leaves.push(leaf_hash(bytes.get(before..).unwrap_or_default()));
                 let at = record.at.unwrap_or(stored_at);
                 let bot = record.bot.as_ref().map(|bot| bot.as_str());
-                active.push((bytes.len() - before) as u64, Mark::new(at, bot));
+                active.push((bytes.len() - before) as u64, Mark::new(&record.id, at, bot));
                 newest = newest.max(record.at);
                 position = Position {
                     segment: active.first,
@@ -282,9 +282,7 @@ impl Writer {
     fn publish(&self) {
         self.shared.segments(|segments| {
             if let Some(last) = segments.last_mut() {
-                let settled = last.list.len().saturating_sub(1);
-                last.list.truncate(settled);
-                last.list.extend_from_slice(self.active.list.get(settled..).unwrap_or_default());
+                last.catch_up(&self.active);
             }
         });
         let at = (self.position.next_seq - 1, self.position.journal_seq);

@@ -64,10 +64,15 @@ impl Rows {
         let bots = query.bot.as_ref().map_or(u64::MAX, |bot| bot_bit(bot.as_str()));
         let blocks = segments
             .iter()
-            .flat_map(|segment| segment.list.iter().map(|block| (segment.first, *block)))
-            .filter(|(_, block)| {
-                block.max_at >= from && block.min_at <= until && block.bots & bots != 0
+            .flat_map(|segment| segment.list.iter().map(move |block| (segment, block)))
+            .filter(|(segment, block)| {
+                let in_reach = block.max_at >= from && block.min_at <= until;
+                let id = query.id.as_ref();
+                in_reach
+                    && block.bots & bots != 0
+                    && id.is_none_or(|id| segment.may_hold(block, id))
             })
+            .map(|(segment, block)| (segment.first, *block))
             .collect();
         Self {
             layout: layout.clone(),
