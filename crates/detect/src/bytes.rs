@@ -45,7 +45,8 @@ pub(crate) fn follows(text: &[u8], at: usize, class: impl Fn(u8) -> bool) -> boo
     text.get(at).is_some_and(|byte| class(*byte))
 }
 
-/// Whether one of `words`, in lower case, stands in the `reach` bytes before `at` on the same line.
+/// Whether one of `words`, in lower case, stands in the `reach` bytes before `at` on the same line. A word that ends
+/// in a space stands alone: neither a letter nor a bracket, as in `sin(1)`, is behind it.
 pub(crate) fn names_before(text: &[u8], at: usize, reach: usize, words: &[&[u8]]) -> bool {
     let from = run_back(text, at, reach, |b| b != b'\n');
     let window = text.get(from..at).unwrap_or_default();
@@ -55,7 +56,14 @@ pub(crate) fn names_before(text: &[u8], at: usize, reach: usize, words: &[&[u8]]
     }
     let window = window.to_ascii_lowercase();
     let begins = |at: usize| !preceded(&window, at, |b| b.is_ascii_alphabetic());
-    words.iter().any(|word| memchr::memmem::find_iter(&window, word).any(begins))
+    words.iter().any(|word| {
+        let (bare, goes_on): (_, fn(u8) -> bool) = match word.strip_suffix(b" ") {
+            Some(bare) => (bare, |b| b.is_ascii_alphabetic() || b == b'('),
+            None => (*word, |_| false),
+        };
+        memchr::memmem::find_iter(&window, bare)
+            .any(|at| begins(at) && !follows(&window, at + bare.len(), goes_on))
+    })
 }
 
 /// Shannon entropy of the bytes, in bits a byte.
@@ -75,6 +83,29 @@ pub(crate) fn entropy(value: &[u8]) -> f64 {
         .sum()
 }
 
+/// What stands between two groups of a number at `at`, and where the next group begins: a space or dash, also as
+/// typesetters write it, by its sign in ASCII; a dot; a slash.
+pub(crate) fn gap(text: &[u8], at: usize) -> Option<(u8, usize)> {
+    match text.get(at..)? {
+        [sign @ (b' ' | b'-' | b'.' | b'/'), ..] => Some((*sign, at + 1)),
+        // no-break space
+        [0xC2, 0xA0, ..] => Some((b' ', at + 2)),
+        // figure space, thin space, narrow no-break space
+        [0xE2, 0x80, 0x87 | 0x89 | 0xAF, ..] => Some((b' ', at + 3)),
+        // hyphen, non-breaking hyphen, figure dash, en dash; minus
+        [0xE2, 0x80, 0x90..=0x93, ..] | [0xE2, 0x88, 0x92, ..] => Some((b'-', at + 3)),
+        _ => None,
+    }
+}
+
+/// The [`gap`] that ends at `at`: its sign, and where it begins.
+pub(crate) fn gap_before(text: &[u8], at: usize) -> Option<(u8, usize)> {
+    (1..=3).find_map(|length| {
+        let from = at.checked_sub(length)?;
+        gap(text, from).filter(|(_, end)| *end == at).map(|(sign, _)| (sign, from))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +122,28 @@ mod tests {
     fn escaped_line_breaks_end_words() {
         assert!(in_word(b"n4", 1) && in_word(b"x\\a4", 3) && !in_word(b"- 4", 2));
         assert!(!in_word(b"x\\n4", 3) && !in_word(b"\\t4", 2));
+    }
+
+    #[test]
+    fn words_that_stand_alone() {
+        let names = |text: &[u8], word| names_before(text, text.len(), 40, &[word]);
+        assert!(names(b"my pan: ", b"pan ") && names(b"pan", b"pan ") && names(b"panel ", b"pan"));
+        assert!(
+            !names(b"panel ", b"pan ") && !names(b"sin(", b"sin ") && !names(b"japan ", b"pan ")
+        );
+    }
+
+    #[test]
+    fn gaps_of_typesetters() {
+        for (sign, gaps) in [(b' ', " \u{a0}\u{2007}\u{2009}\u{202f}"), (b'-', "-‐‑‒–−")]
+        {
+            for char in gaps.chars() {
+                let text = format!("é{char}1");
+                assert_eq!(gap(text.as_bytes(), 2), Some((sign, text.len() - 1)), "{char:?}");
+                assert_eq!(gap_before(text.as_bytes(), text.len() - 1), Some((sign, 2)));
+            }
+        }
+        assert_eq!((gap("—1".as_bytes(), 0), gap_before(b"1", 0), gap(b"", 9)), (None, None, None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use portcullis_core::Span;
 
-use crate::bytes::{follows, in_word, is_word, names_before, preceded};
+use crate::bytes::{follows, gap, in_word, is_word, names_before, preceded, run};
 use crate::{Entity, Match};
 
 /// Shortest and longest number that is looked for.
@@ -26,6 +26,9 @@ const WORDS: [&[u8]; 14] = [
     b"karty",
 ];
 
+/// Words behind which a short number is of something else: of goods, or India's Aadhaar, which people call a card.
+const OTHERS: [&[u8]; 7] = [b"ean ", b"gtin", b"isbn", b"upc ", b"barcode", b"aadhaar", b"aadhar"];
+
 /// Consecutive digits in the text.
 #[derive(Clone, Copy)]
 struct Group {
@@ -45,24 +48,17 @@ pub(crate) fn chain_at(text: &[u8], start: usize, found: &mut Vec<Match>) -> usi
     let mut groups: Vec<Group> = Vec::new();
     let mut cursor = start;
     loop {
-        let end = crate::bytes::run(text, cursor, usize::MAX, |b| b.is_ascii_digit());
+        let end = run(text, cursor, usize::MAX, |b| b.is_ascii_digit());
         groups.push(Group { start: cursor, end });
-        match separator(text, end) {
-            Some(next) if follows(text, next, |b| b.is_ascii_digit()) => cursor = next,
+        match gap(text, end) {
+            Some((b' ' | b'-' | b'.', next)) if follows(text, next, |b| b.is_ascii_digit()) => {
+                cursor = next;
+            }
             _ => {
                 chain(text, &groups, found);
                 return end;
             }
         }
-    }
-}
-
-/// One past a single separator at `at`: space, no-break space, dash or dot.
-fn separator(text: &[u8], at: usize) -> Option<usize> {
-    match text.get(at..)? {
-        [b' ' | b'-' | b'.', ..] => Some(at + 1),
-        [0xC2, 0xA0, ..] => Some(at + 2),
-        _ => None,
     }
 }
 
@@ -84,9 +80,9 @@ fn chain(text: &[u8], groups: &[Group], found: &mut Vec<Match>) {
 
 /// The longest card number that starts with the first of `groups`, and how many groups it takes.
 fn longest(text: &[u8], groups: &[Group]) -> Option<(usize, Match)> {
-    let start = groups.first()?.start;
+    let Group { start, end } = *groups.first()?;
     let is_inside = in_word(text, start) && !preceded(text, start, |b| b.is_ascii_digit());
-    if is_inside || is_fraction(text, start) {
+    if is_inside || is_fraction(text, start, end) {
         return None;
     }
     let mut number = [0_u8; 19];
@@ -109,6 +105,7 @@ fn longest(text: &[u8], groups: &[Group]) -> Option<(usize, Match)> {
             && luhn(digits)
             && (is_issued(digits)
                 || *is_named.get_or_insert_with(|| names_before(text, start, 40, &WORDS)))
+            && (filled > 14 || !names_before(text, start, 40, &OTHERS))
         {
             let hit = Match {
                 entity: Entity::Card,
@@ -121,10 +118,16 @@ fn longest(text: &[u8], groups: &[Group]) -> Option<(usize, Match)> {
     best
 }
 
-/// Whether the digits at `start` follow a decimal point, as in `0.4111…`.
-fn is_fraction(text: &[u8], start: usize) -> bool {
-    preceded(text, start, |b| matches!(b, b'.' | b','))
-        && preceded(text, start.saturating_sub(1), |b| b.is_ascii_digit())
+/// Whether the digits follow a decimal sign, as in `0.4111…`. A comma is mostly one between the fields of a row: it
+/// is a decimal sign behind a lone zero where no field follows, as in `0,4111…`.
+fn is_fraction(text: &[u8], start: usize, end: usize) -> bool {
+    match text.get(..start).unwrap_or_default() {
+        [.., whole, b'.'] => whole.is_ascii_digit(),
+        [front @ .., b'0', b','] => {
+            !front.last().is_some_and(|b| is_word(*b)) && !follows(text, end, |b| b == b',')
+        }
+        _ => false,
+    }
 }
 
 /// The groupings that people use: none, fours, 4-6-5 and 4-6-4, and evenly spaced ones or twos.
@@ -138,22 +141,35 @@ fn is_card_grouping(groups: &[Group]) -> bool {
     }
 }
 
-/// Whether an issuer range of this length exists (Visa, Mastercard, American Express, Discover,
-/// Diners Club, JCB, UnionPay, Maestro, Mir, RuPay).
+/// Whether an issuer range of this length exists (Visa, Mastercard, American Express, Discover, Diners Club, JCB,
+/// UnionPay, Maestro, Mir, Dankort, RuPay, Elo, Hiper, Troy, Verve). Thirteen digits, as Visa once had, are mostly of
+/// goods, and fifteen that begin with 1, as UATP has, of anything: these need a word.
 fn is_issued(digits: &[u8]) -> bool {
     let mut head = digits.iter().map(|digit| u32::from(*digit));
-    let Some(prefix) = (0..4).try_fold(0, |so_far, _| Some(so_far * 10 + head.next()?)) else {
+    let Some(prefix) = (0..6).try_fold(0, |so_far, _| Some(so_far * 10 + head.next()?)) else {
         return false;
     };
     let length = digits.len();
     match prefix {
-        4000..=4999 => matches!(length, 13 | 16 | 19),
-        5100..=5599 | 2221..=2720 => length == 16,
-        3400..=3499 | 3700..=3799 => length == 15,
-        3000..=3059 | 3600..=3699 | 3800..=3999 => length >= 14,
-        3528..=3589 | 6011 | 6440..=6599 | 6200..=6299 | 2200..=2204 => length >= 16,
-        5018 | 5020 | 5038 | 5893 | 6304 | 6759 | 6761..=6763 => true,
-        5080..=5089 | 8100..=8299 => length == 16,
+        400_000..=499_999 => matches!(length, 16 | 19),
+        510_000..=559_999 | 222_100..=272_099 => length == 16,
+        340_000..=349_999 | 370_000..=379_999 => length == 15,
+        300_000..=305_999 | 360_000..=369_999 | 380_000..=399_999 => length >= 14,
+        352_800..=358_999 | 601_100..=601_199 | 644_000..=659_999 => length >= 16,
+        620_000..=629_999 | 220_000..=220_499 => length >= 16,
+        501_800..=501_899 | 502_000..=502_099 | 503_800..=503_899 => length != 13,
+        589_300..=589_399 | 630_400..=630_499 => length != 13,
+        675_900..=675_999 | 676_100..=676_399 => length != 13,
+        501_900..=501_999 | 979_200..=979_299 => length == 16,
+        // RuPay
+        508_000..=508_999 | 606_985..=607_984 | 608_001..=608_500 => length == 16,
+        810_000..=829_999 => length == 16,
+        // Elo
+        504_175 | 506_699..=506_778 | 509_000..=509_999 | 636_297 | 636_368 => length == 16,
+        // Hiper
+        606_282 | 637_095 | 637_568 | 637_599 | 637_609 | 637_612 => length == 16,
+        // Verve
+        506_099..=506_198 | 507_865..=507_964 => matches!(length, 16 | 18 | 19),
         _ => false,
     }
 }
@@ -195,7 +211,8 @@ mod tests {
             "4111-1111-1111-1111",
             "4111\u{a0}1111\u{a0}1111\u{a0}1111",
             "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
-            "4222222222222",
+            "4111–1111–1111–1111",
+            "4111\u{2009}1111\u{2009}1111\u{2009}1111",
             "5555555555554444",
             "2223003122003222",
             "378282246310005",
@@ -205,6 +222,12 @@ mod tests {
             "3566002020360505",
             "6200000000000005",
             "6304000000000000",
+            "6070840000000001",
+            "6363680000000007",
+            "6062820000000003",
+            "9792000000000003",
+            "5019000000000008",
+            "5061180000000000009",
         ] {
             assert_eq!(cards(number), [number]);
             assert_eq!(cards(&format!("pay with {number}, please")), [number]);
@@ -218,14 +241,29 @@ mod tests {
             cards("4111 1111 1111 1111 5555 5555 5555 4444"),
             ["4111 1111 1111 1111", "5555 5555 5555 4444"]
         );
+        for text in [
+            "1001,25,4111111111111111",
+            "7,4111111111111111,29.99",
+            "0,4111111111111111,29.99",
+            "VALUES (10,4111111111111111,'Al')",
+            "2026-05-01,4111111111111111",
+        ] {
+            assert_eq!(cards(text), ["4111111111111111"], "{text}");
+        }
+        assert_eq!(
+            cards("4111111111111111,5555555555554444"),
+            ["4111111111111111", "5555555555554444"]
+        );
     }
 
     #[test]
     fn behind_a_word_any_issuer_counts() {
-        for number in ["676228159015", "502007933125", "3510002602947429", "180018601081882"] {
+        for number in
+            ["676228159015", "502007933125", "3510002602947429", "180018601081882", "4222222222222"]
+        {
             assert_eq!(cards(&format!("My credit card {number} is lost")), [number]);
         }
-        for number in ["3510002602947429", "180018601081882"] {
+        for number in ["3510002602947429", "180018601081882", "4222222222222"] {
             assert_eq!(cards(&format!("order {number} is lost")), [""; 0], "{number}");
         }
     }
@@ -238,6 +276,9 @@ mod tests {
             "ISBN 978-3-16-148410-0",
             "+49 170 1234567 and 2024-11-23 10:15:30",
             "0.4111111111111111",
+            "x = 0,4111111111111111 or 4.4111111111111111",
+            "EAN 30569309025904 of a gift card",
+            "my aadhar card no is 630400000000",
             "id_4111111111111111",
             "4111111111111111abc",
             "0000 0000 0000 0000",

@@ -64,6 +64,11 @@ pub(crate) fn is_birth(month: Option<&[u8]>, day: Option<&[u8]>) -> bool {
         && number(day).is_some_and(|day| (1..=31).contains(&day))
 }
 
+/// Sweden's personnummer, without the century.
+pub(crate) fn personnummer(number: &[u8]) -> bool {
+    number.len() == 10 && luhn(number) && is_birth(number.get(2..4), number.get(4..6))
+}
+
 /// Australia's tax file number.
 pub(crate) fn tfn(number: &[u8]) -> bool {
     values(number).is_some_and(|digits| {
@@ -323,4 +328,52 @@ pub(crate) fn curp(number: &[u8]) -> bool {
         && matches!(rest.first(), Some(b'H' | b'M' | b'X'))
         && rest.get(1..6).is_some_and(|letters| letters.iter().all(u8::is_ascii_uppercase))
         && number.last() == Some(&check)
+}
+
+/// Areas 000, 666 and 900 up, group 00 and serial 0000 are no social security numbers; 9xx with a group from
+/// 50 up is a taxpayer's number of the same form.
+pub(crate) fn ssn(digits: &[u8]) -> bool {
+    let (Some(area), Some(group), Some(serial)) =
+        (digits.get(..3), digits.get(3..5), digits.get(5..))
+    else {
+        return false;
+    };
+    let is_itin = area.first() == Some(&b'9') && group >= &b"50"[..];
+    digits.iter().all(u8::is_ascii_digit)
+        && area != b"000"
+        && area != b"666"
+        && (area.first() != Some(&b'9') || is_itin)
+        && group != b"00"
+        && serial != b"0000"
+        && digits != b"123456789"
+        && digits != b"078051120"
+}
+
+/// The United Kingdom's national insurance number: prefixes that are given out, six digits, A to D.
+pub(crate) fn nino(number: &[u8]) -> bool {
+    let (Some([a, b]), Some(digits), Some(suffix)) =
+        (number.first_chunk::<2>(), number.get(2..8), number.last())
+    else {
+        return false;
+    };
+    a.is_ascii_uppercase()
+        && b.is_ascii_uppercase()
+        && !b"DFIQUV".contains(a)
+        && !b"DFIOQUV".contains(b)
+        && ![&b"BG"[..], b"GB", b"NK", b"KN", b"TN", b"NT", b"ZZ"].contains(&&[*a, *b][..])
+        && digits.iter().all(u8::is_ascii_digit)
+        && matches!(suffix, b'A'..=b'D')
+}
+
+/// India's permanent account number: five letters, the fourth of which says whose it is, four digits, a letter.
+pub(crate) fn pan(number: &[u8]) -> bool {
+    let (Some(letters), Some(digits), Some(last)) =
+        (number.get(..5), number.get(5..9), number.last())
+    else {
+        return false;
+    };
+    letters.iter().all(u8::is_ascii_uppercase)
+        && letters.get(3).is_some_and(|b| b"PCHABGJLFT".contains(b))
+        && digits.iter().all(u8::is_ascii_digit)
+        && last.is_ascii_uppercase()
 }

@@ -197,6 +197,8 @@ mod tests {
     fn the_surer_detector_wins() {
         let key = "sk-ant-api03-aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2";
         assert_eq!(labels(&format!("api_key={key}")), [("ANTHROPIC_KEY", key)]);
+        let iban = "ES65 4111 1111 1111 1111 0000";
+        assert_eq!(labels(&format!("IBAN: {iban}.")), [("IBAN", iban)]);
     }
 
     #[test]

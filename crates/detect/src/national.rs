@@ -3,22 +3,41 @@
 
 use portcullis_core::Span;
 
-use crate::bytes::{follows, in_word, is_word, names_before, preceded, run_back};
+use crate::bytes::{
+    after_escape, follows, gap, gap_before, in_word, is_word, names_before, preceded, run, run_back,
+};
 use crate::checks::{
     aadhaar, bsn, china, codice_fiscale, cpf, curp, dni, fodselsnummer, hetu, iban, is_birth, luhn,
-    nhs, nir, nric, nrn, pesel, rrn, steuer_id, tckn, tfn,
+    nhs, nino, nir, nric, nrn, pan, personnummer, pesel, rrn, ssn, steuer_id, tckn, tfn,
 };
 use crate::{Entity, Match};
 
 /// Longest number without its separators: an IBAN.
 const LONGEST: usize = 34;
 /// Most bytes before a number in which a word may say what it is.
-const BEFORE: usize = 32;
+const BEFORE: usize = 40;
+/// Words behind which a number that only looks like one of a person is of goods.
+const OTHERS: [&[u8]; 9] = [
+    b"isbn",
+    b"tracking",
+    b"fedex",
+    b"serial",
+    b"sku",
+    b"part no",
+    b"part number",
+    b"gift",
+    b"voucher",
+];
 
-/// A number as written: its characters without separators, and the lengths of its groups.
+/// A number as written.
 struct Number {
+    /// Its characters in capitals, without separators.
     compact: Vec<u8>,
+    /// Length of each group, and what stands between them.
     groups: Vec<usize>,
+    signs: Vec<u8>,
+    /// Whether its letters are small.
+    is_lower: bool,
     start: usize,
     end: usize,
 }
@@ -30,6 +49,8 @@ struct Form {
     check: fn(&[u8]) -> bool,
     /// Groups as they are usually written; where the number is written so, no word is needed.
     groups: &'static [usize],
+    /// What stands between the groups then.
+    signs: &'static [u8],
     /// Whether the check alone is enough.
     is_sure: bool,
     words: &'static [&'static [u8]],
@@ -43,168 +64,185 @@ const fn form(
     is_sure: bool,
     words: &'static [&'static [u8]],
 ) -> Form {
-    Form { length, check, groups, is_sure, words, entity: Entity::NationalId }
+    Form { length, check, groups, signs: b" -./+", is_sure, words, entity: Entity::NationalId }
 }
 
+const PERSONNUMMER: &[&[u8]] = &[b"personnummer", b"personnr", b"personal number"];
+
 #[rustfmt::skip]
-const FORMS: [Form; 25] = [
+const FORMS: [Form; 27] = [
     // United States: no check digit; areas and groups that were never given out are left out
-    Form { entity: Entity::UsSsn, ..form(9, ssn, &[3, 2, 4], false, &[b"ssn", b"social security", b"itin"]) },
-    form(9, |n| luhn(n) && n.first() != Some(&b'0') && n.first() != Some(&b'8'), &[], false, &[b"sin ", b"sin:", b"social insurance", b"nas "]),
+    Form { entity: Entity::UsSsn, ..form(9, ssn, &[3, 2, 4], false, &[b"ssn", b"social security", b"soc sec", b"itin", b"taxpayer id"]) },
+    form(9, |n| luhn(n) && n.first() != Some(&b'0') && n.first() != Some(&b'8'), &[], false, &[b"sin ", b"social insurance", b"nas "]),
     form(9, tfn, &[], false, &[b"tfn", b"tax file"]),
     form(9, bsn, &[], false, &[b"bsn", b"burgerservice", b"sofinummer"]),
-    form(9, luhn, &[], false, &[b"teudat", b"israeli id", b"mispar zehut"]),
+    form(9, luhn, &[], false, &[b"teudat", b"israeli id", b"mispar zehut", "תעודת זהות".as_bytes()]),
     form(10, nhs, &[], false, &[b"nhs"]),
-    // Sweden: also written with the century
-    form(10, |n| luhn(n) && is_birth(n.get(2..4), n.get(4..6)), &[6, 4], false, &[b"personnummer", b"personal number"]),
+    form(10, personnummer, &[6, 4], false, PERSONNUMMER),
+    // with the century; from 2000 on it looks like a date and a time
+    form(12, |n| n.starts_with(b"19") && n.get(2..).is_some_and(personnummer), &[8, 4], false, PERSONNUMMER),
+    form(12, |n| n.starts_with(b"20") && n.get(2..).is_some_and(personnummer), &[], false, PERSONNUMMER),
     form(11, pesel, &[], false, &[b"pesel"]),
     form(11, steuer_id, &[], false, &[b"steuer", b"idnr", b"tax id", b"tin "]),
     form(11, cpf, &[3, 3, 3, 2], false, &[b"cpf"]),
-    form(11, fodselsnummer, &[6, 5], false, &[b"f\xc3\xb8dselsnummer", b"fodselsnummer", b"personnummer", b"national id"]),
-    form(11, tckn, &[], false, &[b"tckn", b"kimlik", b"t.c"]),
-    form(11, nrn, &[2, 2, 2, 3, 2], false, &[b"rijksregister", b"registre national", b"national register", b"nrn"]),
-    form(12, aadhaar, &[4, 4, 4], false, &[b"aadhaar", b"aadhar", b"uidai"]),
-    form(13, rrn, &[6, 7], false, &[b"rrn", b"resident registration", b"\xec\xa3\xbc\xeb\xaf\xbc"]),
-    form(13, |n| luhn(n) && is_birth(n.get(2..4), n.get(4..6)), &[], false, &[b"south african id", b"sa id", b"id number", b"identity number"]),
+    form(11, fodselsnummer, &[6, 5], false, &["fødselsnummer".as_bytes(), b"fodselsnummer", b"fnr", b"personnummer", b"national id"]),
+    form(11, tckn, &[], false, &[b"tckn", b"kimlik", b"t.c", b"tc "]),
+    form(11, nrn, &[2, 2, 2, 3, 2], false, &[b"rijksregister", b"registre national", b"national register", b"nrn", b"insz", b"niss"]),
+    // gift cards and series have dashes
+    Form { signs: b" ", ..form(12, aadhaar, &[4, 4, 4], false, &[b"aadhaar", b"aadhar", b"uidai", "आधार".as_bytes()]) },
+    form(13, rrn, &[6, 7], false, &[b"rrn", b"resident registration", "주민".as_bytes()]),
+    form(13, |n| luhn(n) && is_birth(n.get(2..4), n.get(4..6)), &[], false, &[b"south african id", b"sa id", b"rsa id", b"id no", b"id number", b"identity number"]),
     form(15, nir, &[], true, &[]),
     form(18, china, &[], true, &[]),
-    form(9, dni, &[], true, &[]),
-    form(9, nric, &[], false, &[b"nric", b"fin ", b"singapore"]),
+    form(9, dni, &[], true, &[b"dni", b"nie ", b"nif "]),
+    form(9, nric, &[], false, &[b"nric", b"fin ", b"singapore", b"my ic "]),
     form(9, nino, &[2, 2, 2, 2, 1], false, &[b"nino", b"national insurance", b"ni number"]),
-    form(10, pan, &[], false, &[b"pan ", b"pan:", b"permanent account", b"pan number", b"pan is"]),
-    form(10, hetu, &[6, 4], false, &[b"henkil\xc3\xb6tunnus", b"hetu"]),
+    form(10, pan, &[], false, &[b"pan ", b"permanent account"]),
+    form(10, hetu, &[6, 4], false, &["henkilötunnus".as_bytes(), b"hetu", b"sotu "]),
     form(16, codice_fiscale, &[], true, &[]),
     form(18, curp, &[], true, &[]),
 ];
 
 /// The number whose first digit is at `start`.
 pub(crate) fn at(text: &[u8], start: usize) -> Option<Match> {
-    let from = run_back(text, start, 6, |b| b.is_ascii_uppercase());
-    let apart = letters_apart(text, start);
-    let with_letters = (apart < start).then(|| from_letters(text, apart)).flatten();
-    with_letters.or_else(|| from_letters(text, from))
+    let glued = letters_before(text, start);
+    let apart = letters_apart(text, glued);
+    let further = apart.and_then(|from| letters_apart(text, from));
+    let starts = [further, apart, Some(glued)];
+    starts.into_iter().flatten().find_map(|from| from_letters(text, from))
 }
 
-/// The number that begins with the letters or digits at `from`.
+/// Where the letters begin that touch the digit at `start`: all capitals or all small.
+fn letters_before(text: &[u8], start: usize) -> usize {
+    let is_lower = preceded(text, start, |b| b.is_ascii_lowercase());
+    let from =
+        run_back(text, start, 6, |b| b.is_ascii_alphabetic() && b.is_ascii_lowercase() == is_lower);
+    from + usize::from(from < start && after_escape(text, from + 1))
+}
+
+/// Where up to three capitals begin that stand before `from`, a space or dash between, as in `AB 12 34 56 C`.
+fn letters_apart(text: &[u8], from: usize) -> Option<usize> {
+    let (_, end) = gap_before(text, from).filter(|(sign, _)| matches!(sign, b' ' | b'-'))?;
+    let first = run_back(text, end, 3, |b| b.is_ascii_uppercase());
+    (first < end && !in_word(text, first)).then_some(first)
+}
+
+/// The number that begins with the letters or digits at `from`, where not with the word IBAN.
 fn from_letters(text: &[u8], from: usize) -> Option<Match> {
     if in_word(text, from) || preceded(text, from, |b| matches!(b, b'.' | b'/' | b'+' | b'$')) {
         return None;
     }
+    let is_titled = text.get(from..from + 4).is_some_and(|word| word.eq_ignore_ascii_case(b"iban"));
+    let start = from + if is_titled { 4 } else { 0 };
     let mut number = Number {
         compact: Vec::with_capacity(LONGEST),
         groups: Vec::with_capacity(10),
-        start: from,
-        end: from,
+        signs: Vec::with_capacity(10),
+        is_lower: false,
+        start,
+        end: start,
     };
+    let mut has_capitals = false;
     let mut best = None;
-    let mut at = from;
+    let mut at = start;
     loop {
-        let group =
-            text.get(at..)?.iter().take(LONGEST).take_while(|b| b.is_ascii_alphanumeric()).count();
-        let piece = text.get(at..at + group)?;
-        let is_iban =
-            number.compact.len() >= 4 && number.compact.first().is_some_and(u8::is_ascii_uppercase);
-        let fits = number.compact.len() + group <= LONGEST
-            && (is_iban || at == from || piece.iter().any(u8::is_ascii_digit) || group <= 2)
-            && !piece.iter().any(u8::is_ascii_lowercase);
-        if group == 0 || !fits {
+        let end = run(text, at, LONGEST, |b| b.is_ascii_alphanumeric());
+        let piece = text.get(at..end)?;
+        let is_iban = number.compact.len() >= 4 && number.has_lead();
+        number.is_lower |= piece.iter().any(u8::is_ascii_lowercase);
+        has_capitals |= piece.iter().any(u8::is_ascii_uppercase);
+        // more are a word
+        let most_letters = match number.is_lower {
+            true => 1,
+            false if number.has_lead() => 3,
+            false => 2,
+        };
+        let fits = number.compact.len() + piece.len() <= LONGEST
+            && (is_iban
+                || at == start
+                || piece.iter().any(u8::is_ascii_digit)
+                || piece.len() <= most_letters)
+            && !(number.is_lower && has_capitals);
+        if piece.is_empty() || !fits {
             break;
         }
-        number.compact.extend_from_slice(piece);
-        number.groups.push(group);
-        number.end = at + group;
-        if !follows(text, number.end, is_word) {
+        number.compact.extend(piece.iter().map(u8::to_ascii_uppercase));
+        number.groups.push(piece.len());
+        number.end = end;
+        if !follows(text, end, is_word) {
             best = check(text, &number).or(best);
         }
-        let is_sign = |b: u8| matches!(b, b' ' | b'-' | b'.' | b'/');
-        if !follows(text, number.end, is_sign) || number.groups.len() > 9 {
+        let Some((sign, next)) = number.sign(text).filter(|_| number.groups.len() < 10) else {
             break;
-        }
-        at = number.end + 1;
+        };
+        number.signs.push(sign);
+        at = next;
     }
     best
 }
 
-/// Where two capitals stand, a space before `start`, as in `AB 12 34 56 C`; else `start`.
-fn letters_apart(text: &[u8], start: usize) -> usize {
-    let from = start.saturating_sub(3);
-    match text.get(from..start) {
-        Some([a, b, b' '])
-            if a.is_ascii_uppercase()
-                && b.is_ascii_uppercase()
-                && !preceded(text, from, is_word) =>
-        {
-            from
+impl Number {
+    /// Whether it begins with a letter.
+    fn has_lead(&self) -> bool {
+        self.compact.first().is_some_and(u8::is_ascii_uppercase)
+    }
+
+    /// What stands behind the last group, and where the next one begins. Behind letters there may be two spaces;
+    /// whoever is over a hundred has a plus in the numbers of Sweden and Finland.
+    fn sign(&self, text: &[u8]) -> Option<(u8, usize)> {
+        if matches!(self.groups.as_slice(), [6 | 8]) && follows(text, self.end, |b| b == b'+') {
+            return Some((b'+', self.end + 1));
         }
-        _ => start,
+        let (sign, next) = gap(text, self.end)?;
+        let is_wide = sign == b' ' && self.has_lead() && follows(text, next, |b| b == b' ');
+        Some((sign, next + usize::from(is_wide)))
+    }
+
+    /// Whether short groups go on beyond it with its own sign, as in `978-87-7613-414-3`.
+    fn is_part(&self, text: &[u8]) -> bool {
+        let is_digit = |b: u8| b.is_ascii_digit();
+        let is_group = |length: usize| (1..=4).contains(&length);
+        gap(text, self.end).is_some_and(|(sign, next)| {
+            self.signs.last() == Some(&sign) && is_group(run(text, next, 5, is_digit) - next)
+        }) || gap_before(text, self.start).is_some_and(|(sign, end)| {
+            self.signs.first() == Some(&sign) && is_group(end - run_back(text, end, 5, is_digit))
+        })
+    }
+
+    /// Whether it stands as numbers of this form are usually written, and is none of goods.
+    fn is_written_as(&self, form: &Form, text: &[u8]) -> bool {
+        !form.groups.is_empty()
+            && form.groups == self.groups.as_slice()
+            && self.signs.iter().all(|sign| form.signs.contains(sign))
+            && !self.is_part(text)
+            && !names_before(text, self.start, BEFORE, &OTHERS)
     }
 }
 
 fn check(text: &[u8], number: &Number) -> Option<Match> {
     let span = Span { start: number.start, end: number.end };
-    if (15..=LONGEST).contains(&number.compact.len()) && iban(&number.compact) {
-        return Some(Match { entity: Entity::Iban, span, confidence: 0.97 });
+    let digits = || number.compact.iter().filter(|b| b.is_ascii_digit()).count();
+    if (15..=LONGEST).contains(&number.compact.len())
+        && iban(&number.compact)
+        && (!number.is_lower || digits() >= 10)
+    {
+        // surer than a card number within it
+        return Some(Match { entity: Entity::Iban, span, confidence: 0.99 });
     }
     FORMS.iter().filter(|form| form.length == number.compact.len()).find_map(|form| {
         if !(form.check)(&number.compact) {
             return None;
         }
-        let as_written = !form.groups.is_empty() && form.groups == number.groups.as_slice();
-        let confidence = match (form.is_sure, as_written) {
-            (true, _) => 0.9,
-            (_, true) => 0.85,
-            _ => names_before(text, number.start, BEFORE, form.words).then_some(0.85)?,
+        // small letters are those of any code
+        let confidence = if form.is_sure && (!number.is_lower || form.length > 10) {
+            0.9
+        } else if !number.is_lower && number.is_written_as(form, text) {
+            0.85
+        } else {
+            names_before(text, number.start, BEFORE, form.words).then_some(0.85)?
         };
         Some(Match { entity: form.entity, span, confidence })
     })
-}
-
-/// Areas 000, 666 and 900 up, group 00 and serial 0000 are no social security numbers; 9xx with a group from
-/// 50 up is a taxpayer's number of the same form.
-fn ssn(digits: &[u8]) -> bool {
-    let (Some(area), Some(group), Some(serial)) =
-        (digits.get(..3), digits.get(3..5), digits.get(5..))
-    else {
-        return false;
-    };
-    let is_itin = area.first() == Some(&b'9') && group >= &b"50"[..];
-    digits.iter().all(u8::is_ascii_digit)
-        && area != b"000"
-        && area != b"666"
-        && (area.first() != Some(&b'9') || is_itin)
-        && group != b"00"
-        && serial != b"0000"
-        && digits != b"123456789"
-        && digits != b"078051120"
-}
-
-/// The United Kingdom's national insurance number: prefixes that are given out, six digits, A to D.
-fn nino(number: &[u8]) -> bool {
-    let (Some([a, b]), Some(digits), Some(suffix)) =
-        (number.first_chunk::<2>(), number.get(2..8), number.last())
-    else {
-        return false;
-    };
-    a.is_ascii_uppercase()
-        && b.is_ascii_uppercase()
-        && !b"DFIQUV".contains(a)
-        && !b"DFIOQUV".contains(b)
-        && ![&b"BG"[..], b"GB", b"NK", b"KN", b"TN", b"NT", b"ZZ"].contains(&&[*a, *b][..])
-        && digits.iter().all(u8::is_ascii_digit)
-        && matches!(suffix, b'A'..=b'D')
-}
-
-/// India's permanent account number: five letters, the fourth of which says whose it is, four digits, a letter.
-fn pan(number: &[u8]) -> bool {
-    let (Some(letters), Some(digits), Some(last)) =
-        (number.get(..5), number.get(5..9), number.last())
-    else {
-        return false;
-    };
-    letters.iter().all(u8::is_ascii_uppercase)
-        && letters.get(3).is_some_and(|b| b"PCHABGJLFT".contains(b))
-        && digits.iter().all(u8::is_ascii_digit)
-        && last.is_ascii_uppercase()
 }
 
 #[cfg(test)]
@@ -235,6 +273,16 @@ mod tests {
             assert_eq!(number(iban), Some((Entity::Iban, iban)));
             assert_eq!(number(&format!("IBAN: {iban}, please")), Some((Entity::Iban, iban)));
         }
+        for (text, iban) in [
+            ("IBANDE89370400440532013000", "DE89370400440532013000"),
+            ("my de89370400440532013000 is", "de89370400440532013000"),
+            ("from\\nde89 3704 0044 0532 0130 00 is", "de89 3704 0044 0532 0130 00"),
+            ("DE89  3704  0044  0532  0130  00 ", "DE89  3704  0044  0532  0130  00"),
+            ("DE89\u{a0}3704\u{2009}0044‑0532–0130 00", "DE89\u{a0}3704\u{2009}0044‑0532–0130 00"),
+            ("RU2412121212121212121212121212123", "RU2412121212121212121212121212123"),
+        ] {
+            assert_eq!(number(text), Some((Entity::Iban, iban)), "{text}");
+        }
         assert_eq!(number("DE88370400440532013000"), None);
         assert_eq!(number("XX89370400440532013000"), None);
     }
@@ -264,6 +312,27 @@ mod tests {
             ("PAN: ABCPE1234F", "ABCPE1234F"),
             ("TFN 123 456 782", "123 456 782"),
             ("93.05.18-223.61", "93.05.18-223.61"),
+            ("SSN 219‑09‑9999", "219‑09‑9999"),
+            ("19811228-9874", "19811228-9874"),
+            ("personnummer: 198112289874", "198112289874"),
+            ("personnr 20010101-1237", "20010101-1237"),
+            ("811228+9874", "811228+9874"),
+            ("DNI: 12345678z", "12345678z"),
+            ("NIE: X-1234567-L", "X-1234567-L"),
+            ("codice fiscale rssmra85t10a562s", "rssmra85t10a562s"),
+            ("codice fiscale RSS MRA 85T10 A562S", "RSS MRA 85T10 A562S"),
+            ("CURP abcd850101hdflrn06", "abcd850101hdflrn06"),
+            ("\\nX1234567L", "X1234567L"),
+            ("\"pan\":\"ABCPE1234F\"", "ABCPE1234F"),
+            ("pan_number: abcpe1234f", "abcpe1234f"),
+            ("Meine Steueridentifikationsnummer lautet 86095742719", "86095742719"),
+            ("steuerliche Identifikationsnummer: 86095742719", "86095742719"),
+            ("fnr 15058512343", "15058512343"),
+            ("INSZ 93051822361", "93051822361"),
+            ("TC: 10000000146", "10000000146"),
+            ("ID no 8001015009087", "8001015009087"),
+            ("aadhaar 2341-2341-2346", "2341-2341-2346"),
+            ("2341 2341 2346 98765 43210", "2341 2341 2346"),
         ] {
             assert_eq!(number(text).map(|(_, found)| found), Some(found), "{text}");
         }
@@ -283,6 +352,20 @@ mod tests {
             "2026-11-20 10:15:30",
             "tracking 1Z999AA10123456784",
             "44051401359",
+            "ISBN 978-87-7613-414-3",
+            "011-15-2345-5941",
+            "12-219-09-9999",
+            "9400 1148 5004 1294 7805 93",
+            "2341 2341 2346 1682",
+            "5743 2341 2341 2346",
+            "2341-2341-2346",
+            "FedEx 2341 2341 2346",
+            "backup 20010101-1237",
+            "198112289874",
+            "commit 12345678z and x1234567l",
+            "by 12 34 56 c",
+            "japan abcpe1234f",
+            "sin(130692544)",
         ] {
             assert_eq!(number(text), None, "{text}");
         }

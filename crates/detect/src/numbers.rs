@@ -15,8 +15,8 @@ pub(crate) fn find(text: &[u8], found: &mut Vec<Match>) {
         if start >= chained {
             chained = card::chain_at(text, start, found);
         }
-        // longer rows of digits are none of these; an IBAN has up to 29 of them
-        if end - start <= 30 {
+        // longer rows of digits are none of these; an IBAN has up to 31 of them
+        if end - start <= 31 {
             found.extend(national::at(text, start));
         }
         if end - start <= 20 {
