@@ -1,152 +1,95 @@
 //! Credentials by their name: `password=…`, `"api_key": "…"`, `export SECRET_TOKEN=…`.
 
+mod command;
+mod likely;
+mod reading;
+mod words;
+
 use portcullis_core::Span;
 
-use crate::bytes::{entropy, run};
+use crate::bytes::{preceded, run, run_back};
 use crate::{Entity, Match};
+use likely::{Place, is_likely, is_mixed};
+use reading::{Sign, is_line, join, quoted, unquoted, window};
 
-/// Words that name a credential, and whether people choose its value themselves.
-pub(crate) const WORDS: [(&str, Chosen); 64] = [
-    ("password", Chosen::ByPeople),
-    ("passwd", Chosen::ByPeople),
-    ("pwd", Chosen::ByPeople),
-    ("passphrase", Chosen::ByPeople),
-    ("api_key", Chosen::ByMachines),
-    ("apikey", Chosen::ByMachines),
-    ("api-key", Chosen::ByMachines),
-    ("access_key", Chosen::ByMachines),
-    ("secret", Chosen::ByMachines),
-    ("token", Chosen::ByMachines),
-    ("private_key", Chosen::ByMachines),
-    ("auth_key", Chosen::ByMachines),
-    ("credential", Chosen::ByMachines),
-    ("encryption_key", Chosen::ByMachines),
-    ("signing_key", Chosen::ByMachines),
-    ("db_pass", Chosen::ByPeople),
-    ("kennwort", Chosen::ByPeople),
-    ("passwort", Chosen::ByPeople),
-    // services whose keys have no form of their own: the name says what they are
-    ("heroku", Chosen::ByMachines),
-    ("twilio", Chosen::ByMachines),
-    ("datadog", Chosen::ByMachines),
-    ("cloudflare", Chosen::ByMachines),
-    ("fastly", Chosen::ByMachines),
-    ("okta", Chosen::ByMachines),
-    ("algolia", Chosen::ByMachines),
-    ("mailgun", Chosen::ByMachines),
-    ("mailchimp", Chosen::ByMachines),
-    ("dropbox", Chosen::ByMachines),
-    ("bitbucket", Chosen::ByMachines),
-    ("newrelic", Chosen::ByMachines),
-    ("new_relic", Chosen::ByMachines),
-    ("zendesk", Chosen::ByMachines),
-    ("asana", Chosen::ByMachines),
-    ("trello", Chosen::ByMachines),
-    ("intercom", Chosen::ByMachines),
-    ("contentful", Chosen::ByMachines),
-    ("launchdarkly", Chosen::ByMachines),
-    ("auth0", Chosen::ByMachines),
-    ("firebase", Chosen::ByMachines),
-    ("adafruit", Chosen::ByMachines),
-    ("airtable", Chosen::ByMachines),
-    ("confluent", Chosen::ByMachines),
-    ("dynatrace", Chosen::ByMachines),
-    ("finicity", Chosen::ByMachines),
-    ("freshbooks", Chosen::ByMachines),
-    ("gitter", Chosen::ByMachines),
-    ("hubspot", Chosen::ByMachines),
-    ("kraken", Chosen::ByMachines),
-    ("kucoin", Chosen::ByMachines),
-    ("linkedin", Chosen::ByMachines),
-    ("mattermost", Chosen::ByMachines),
-    ("messagebird", Chosen::ByMachines),
-    ("netlify", Chosen::ByMachines),
-    ("plaid", Chosen::ByMachines),
-    ("pubnub", Chosen::ByMachines),
-    ("sauce", Chosen::ByMachines),
-    ("snyk", Chosen::ByMachines),
-    ("sumologic", Chosen::ByMachines),
-    ("travis", Chosen::ByMachines),
-    ("twitch", Chosen::ByMachines),
-    ("twitter", Chosen::ByMachines),
-    ("yandex", Chosen::ByMachines),
-    ("zoominfo", Chosen::ByMachines),
-    ("coinbase", Chosen::ByMachines),
-];
+pub(crate) use command::{curl, sshpass};
+pub(crate) use words::WORDS;
 
 /// Who makes up the values of a name: people's are short, machines' are random.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Chosen {
     ByPeople,
     ByMachines,
+    /// By people, but the name has other meanings, so that the value alone must say what it is.
+    Doubtful,
 }
 
-/// Longest value.
-const LONGEST: usize = 256;
-
-/// The value assigned to the name whose word ends at `from`.
-pub(crate) fn value(text: &[u8], from: usize, chosen: Chosen) -> Option<Match> {
+/// The value assigned to the name whose word lies at `start..from`.
+pub(crate) fn value(text: &[u8], start: usize, from: usize, chosen: Chosen) -> Option<Match> {
     // the rest of the name: `secret_access_key`, `password1`
-    let name = run(text, from, 24, |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    let name = run(text, name, 1, |b| matches!(b, b'"' | b'\'' | b'`'));
-    let name = run(text, name, 3, |b| b == b' ');
-    let mut sign = run(text, name, 2, |b| matches!(b, b':' | b'='));
-    if sign == name {
-        // `<password>…</password>`, and what people write: "my password is …"
-        let rest = text.get(name..).unwrap_or_default();
-        sign += match rest {
-            [b'>', ..] => 1,
-            [b'i', b's', b' ', ..] if chosen == Chosen::ByPeople => 3,
-            [b'i', b's', b':', ..] | [b'i', b's', b't', b' ', ..] if chosen == Chosen::ByPeople => {
-                3
-            }
-            _ => return None,
-        };
-    }
-    let sign = run(text, sign, 1, |b| b == b'>');
-    let start = run(text, sign, 3, |b| b == b' ');
-    let (start, end) = match text.get(start) {
-        Some(quote @ (b'"' | b'\'' | b'`')) => {
-            let end = run(text, start + 1, LONGEST, |b| b != *quote && b != b'\n');
-            (start + 1, end)
+    let name = run(text, from, 24, is_name);
+    let begin = run_back(text, start, 64, is_name);
+    let word = text.get(start..from)?;
+    let is_loud = word.iter().all(|b| !b.is_ascii_lowercase());
+    let in_query = preceded(text, begin, |b| matches!(b, b'?' | b'&'));
+    let chosen = match chosen {
+        Chosen::Doubtful if name > from || !begins(text, start) => return None,
+        Chosen::Doubtful if in_query || is_loud && (word.contains(&b' ') || begin < start) => {
+            Chosen::ByPeople
         }
-        _ => (start, unquoted(text, start)),
+        chosen => chosen,
     };
-    let value = text.get(start..end)?;
-    let span = Span { start, end };
-    is_likely(value, chosen).then_some(Match { entity: Entity::Credential, span, confidence: 0.8 })
-}
-
-/// One past a value without quotes: up to white space, less the sentence's punctuation.
-fn unquoted(text: &[u8], start: usize) -> usize {
-    let mut end = run(text, start, LONGEST, |b| {
-        !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'`' | b'<' | b'>' | b';' | b'&')
-    });
-    while end > start && matches!(text.get(end - 1), Some(b'.' | b',' | b'!' | b'?' | b')')) {
-        end -= 1;
+    let ends = match chosen {
+        Chosen::ByMachines => "&;,",
+        _ if in_query => "&",
+        _ => "",
+    };
+    // the name of a place, not of a value: `arn:aws:secretsmanager:…`
+    let address = run_back(text, start, 96, |b| is_name(b) || b == b':');
+    if text.get(address..)?.starts_with(b"arn:") {
+        return None;
     }
-    end
+    let rest = window(text, name);
+    let (sign, behind) = join(rest, text.get(..begin)?)?;
+    let (quote, value) = quoted(behind).unwrap_or_else(|| (0, unquoted(behind, sign, ends)));
+    let is_quoted = quote > 0;
+    let after = behind.get(quote + value.len()..)?;
+    let fits = match sign {
+        Sign::Colon | Sign::Equals | Sign::Says => true,
+        Sign::Loose => is_loud || is_mixed(value),
+        Sign::OwnLine => is_quoted || is_line(value, after),
+        Sign::Tag => after.starts_with('<'),
+        Sign::Cell => {
+            let is_cell = after.trim_start_matches([' ', '\t', '*', '`']).starts_with('|');
+            is_cell && (chosen == Chosen::ByMachines || is_mixed(value))
+        }
+    };
+    let is_named = text.get(from..name)?.iter().all(u8::is_ascii_digit);
+    let place = match sign {
+        Sign::Colon if is_named && !is_quoted => Place::Named,
+        Sign::Colon | Sign::Equals | Sign::Loose if is_named => Place::Literal,
+        _ => Place::Any,
+    };
+    let start = name + (rest.len() - behind.len()) + quote;
+    fits.then(|| credential(start, value, chosen, place))?
 }
 
-/// Whether it is a value and neither a word, an expression nor a placeholder. Thresholds of entropy
-/// are in bits a byte: words of languages lie near 3, random base64 of 20 characters above 3.7.
-fn is_likely(value: &[u8], chosen: Chosen) -> bool {
-    let is_expression = matches!(value.first(), None | Some(b'$' | b'{' | b'%' | b'<' | b'*'))
-        || value.iter().any(|b| matches!(b, b'(' | b'[' | b'{') || b.is_ascii_control());
-    let has_letter = value.iter().any(u8::is_ascii_alphabetic);
-    let has_digit = value.iter().any(u8::is_ascii_digit);
-    let (least, bits) = match chosen {
-        Chosen::ByPeople => (6, 2.2),
-        Chosen::ByMachines => (16, 3.2),
-    };
-    let has_space = value.contains(&b' ');
-    !is_expression
-        && !has_space
-        && has_letter
-        && has_digit
-        && value.len() >= least
-        && value.is_ascii()
-        && entropy(value) >= bits
+/// The value that begins at `start`, if it is one.
+fn credential(start: usize, value: &str, chosen: Chosen, place: Place) -> Option<Match> {
+    let span = Span { start, end: start + value.len() };
+    let hit = Match { entity: Entity::Credential, span, confidence: 0.8 };
+    is_likely(value, chosen, place).then_some(hit)
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
+/// Whether the word at `start` begins there, and is no part of another: `pass` of `smtp_pass` and `smtpPass`, but
+/// not of `bypass`.
+fn begins(text: &[u8], start: usize) -> bool {
+    let is_capital = text.get(start).is_some_and(u8::is_ascii_uppercase);
+    !preceded(text, start, |b| b.is_ascii_uppercase() || b.is_ascii_lowercase() && !is_capital)
 }
 
 #[cfg(test)]
@@ -158,7 +101,8 @@ mod tests {
         WORDS
             .iter()
             .filter_map(|(word, chosen)| {
-                value(text.as_bytes(), lower.find(word)? + word.len(), *chosen)
+                let start = lower.find(word)?;
+                value(text.as_bytes(), start, start + word.len(), *chosen)
             })
             .map(|hit| &text[hit.span.start..hit.span.end])
             .next()
@@ -168,7 +112,6 @@ mod tests {
     fn values_of_credentials() {
         for (text, value) in [
             ("password=hunter2", "hunter2"),
-            ("Password: Tr0ub4dor&3 ok", "Tr0ub4dor"),
             ("{\"db_password\": \"c0rrect-horse\"}", "c0rrect-horse"),
             ("API_KEY='9f8e7d6c5b4a39281706fedc'", "9f8e7d6c5b4a39281706fedc"),
             (
@@ -182,6 +125,79 @@ mod tests {
                 "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9",
             ),
             ("export GITEA_TOKEN=4c1f0e7d9b3a5e2f8d6c.", "4c1f0e7d9b3a5e2f8d6c"),
+            ("API key: 9f8e7d6c5b4a39281706fedc", "9f8e7d6c5b4a39281706fedc"),
+            ("My API key is 9f8e7d6c5b4a39281706fedc.", "9f8e7d6c5b4a39281706fedc"),
+            (
+                "Secret Access Key: /JalrXUtnFEMI/K7MDENG/bPxRfiCYDUMMYKEY01",
+                "/JalrXUtnFEMI/K7MDENG/bPxRfiCYDUMMYKEY01",
+            ),
+        ] {
+            assert_eq!(credential(text), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_and_signs_of_passwords() {
+        for text in [
+            "Password:      …",
+            "password     = …",
+            "password:\t…",
+            "password:\n…\n",
+            "\"password\":\n  \"…\"",
+            "{\\\"password\\\":\\\"…\\\"}",
+            "{\\\\\\\"password\\\\\\\":\\\\\\\"…\\\\\\\"}",
+            "os.environ[\"DB_PASSWORD\"] = \"…\"",
+            "CREATE USER bob WITH PASSWORD '…';",
+            "ALTER USER bob IDENTIFIED BY '…';",
+            "<add key=\"Password\" value=\"…\"/>",
+            "- name: DB_PASSWORD\n  value: …",
+            "{\"name\":\"DB_PASSWORD\",\"value\":\"…\"}",
+            "ENV DB_PASSWORD …",
+            "let password: &str = \"…\";",
+            "**Password:** …",
+            "| Password | … |",
+            "| **Password** | `…` |",
+            "Password for bob is …",
+            "SMTP_PASS=…",
+            "smtpPass: …",
+            "pass: …",
+            "user=bob;pass=…",
+            "pw: …",
+            "mi contraseña es …",
+            "mot de passe\u{A0}: …",
+            "senha: …",
+            "wachtwoord: …",
+            "hasło: …",
+            "пароль: …",
+            "密码：…，谢谢",
+            "password == \"…\"",
+            "?user=a&password=…&x",
+            "Password=…;Initial Catalog=x",
+            "password: …—thanks",
+        ] {
+            let password = "S3cure!Pass9";
+            assert_eq!(credential(&text.replace('…', password)), Some(password), "{text}");
+        }
+    }
+
+    #[test]
+    fn passwords_of_many_kinds() {
+        for (text, value) in [
+            ("Password: Tr0ub4dor&3 ok", "Tr0ub4dor&3"),
+            ("password=S3cure;Pass9", "S3cure;Pass9"),
+            ("password=hunter2&quot;", "hunter2"),
+            ("password = \"12345678\"", "12345678"),
+            ("pwd=123456", "123456"),
+            ("password: пароль123", "пароль123"),
+            ("password: \"S3cüre!Pass9\"", "S3cüre!Pass9"),
+            ("password: “S3cure9x”", "S3cure9x"),
+            ("password: «S3cure9x»", "S3cure9x"),
+            ("password: \"Ab$olut!Geheim\"", "Ab$olut!Geheim"),
+            ("password: $ecret!1X", "$ecret!1X"),
+            ("SMTP_PASS=hunter2", "hunter2"),
+            ("?user=bob&pass=hunter2,x&a=b", "hunter2,x"),
+            ("password:\nWinter2025!\n", "Winter2025!"),
+            ("<password>Winter2025!</password>", "Winter2025!"),
         ] {
             assert_eq!(credential(text), Some(value), "{text}");
         }
@@ -199,6 +215,45 @@ mod tests {
             "secret=aaaaaaaaaaaaaaaaaaaa1",
             "api_key=YOUR_API_KEY",
             "my password is fine",
+            "my password is wrong",
+            "my password is 12345678",
+            "password: 12345678",
+            "password_changed_at=\"1712345678\"",
+            "password: newPasswordField",
+            "password: case-sensitive",
+            "password: \"Required!\"",
+            "password: ８文字以上12文字",
+            "password:\n  min_length1: 8",
+            "PASSWORD=\nDB_HOST1=x",
+            "| password | varchar2 | yes |",
+            "the field password 'base64x' is",
+            "PASS: test_login2",
+            "bypass: S3cure!Pass9",
+            "the rows identified by 'item12345'",
+            "Password for version is case-sensitive2",
+            "password: string = default1",
+            "Password: <input name=\"passwd1\">",
+            "password: wide class=\"column12\"",
+        ] {
+            assert_eq!(credential(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn places_where_credentials_are_kept_are_fine() {
+        for text in [
+            "twitter: https://twitter.com/acme/status/1234567890123456789",
+            "token_url: https://auth.acme.io/oauth2/token",
+            "private_key: ~/.ssh/id_ed25519_of_bob",
+            "passwordFile: /run/secrets/db_password1",
+            "private_key=/home/bob/keys/key2.pem",
+            "password: process.env.DB_PASSWORD1",
+            "password: $DB_PASS1",
+            "secret: arn:aws:secretsmanager:us-east-1:123456789012:secret:db1",
+            "arn:aws:sm:us-east-1:123456789012:secret:shop/database-Ab12Cd",
+            "if (password == password2) return",
+            "password: 'nullable|string|min:8|confirmed'",
+            "redis://:<password>@host:6379",
         ] {
             assert_eq!(credential(text), None, "{text}");
         }

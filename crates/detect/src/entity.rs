@@ -60,7 +60,7 @@ entities! {
     PostalAddress = "postal_address", "pii", "POSTAL_ADDRESS";
     /// A date after words such as "born on".
     BirthDate = "birth_date", "pii", "BIRTH_DATE";
-    /// An AWS access key id (`AKIA…`, `ASIA…`).
+    /// An AWS access key id (`AKIA…`, `ASIA…`), or the secret beside it.
     AwsKey = "aws_key", "secret", "AWS_KEY";
     /// A GitHub token (`ghp_…`, `gho_…`, `ghu_…`, `ghs_…`, `ghr_…`, `github_pat_…`).
     GithubToken = "github_token", "secret", "GITHUB_TOKEN";

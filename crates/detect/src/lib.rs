@@ -46,61 +46,65 @@ pub struct Match {
     pub confidence: f64,
 }
 
+/// Finds a value at a place of a text.
+type Find = fn(&[u8], usize) -> Option<Match>;
+
 /// What an anchor promises, and therefore who verifies it.
 #[derive(Clone, Copy)]
 enum Rule {
-    Email,
-    Jwt,
-    PrivateKey,
-    UserInfo,
+    /// Looks from where the anchor starts.
+    Start(Find),
+    /// Looks from where it ends.
+    End(Find),
     Token(&'static token::Form),
     Assignment(assignment::Chosen),
-    Birth,
-    Telegram,
-    Azure,
-    Webhook,
-    SendGrid,
-    Authorization,
-    Putty,
 }
 
 impl Rule {
     fn verify(self, text: &[u8], start: usize, end: usize) -> Option<Match> {
         match self {
-            Self::Email => email::around(text, start),
-            Self::Jwt => structured::jwt(text, start),
-            Self::PrivateKey => structured::private_key(text, start),
-            Self::UserInfo => structured::user_info(text, start),
+            Self::Start(find) => find(text, start),
+            Self::End(find) => find(text, end),
             Self::Token(form) => form.at(text, start),
-            Self::Assignment(chosen) => assignment::value(text, end, chosen),
-            Self::Birth => birth::after(text, end),
-            Self::Telegram => services::telegram(text, start),
-            Self::Azure => services::azure(text, start),
-            Self::Webhook => services::webhook(text, end),
-            Self::SendGrid => services::send_grid(text, start),
-            Self::Putty => services::putty(text, start),
-            Self::Authorization => services::authorization(text, end),
+            Self::Assignment(chosen) => assignment::value(text, start, end, chosen),
         }
     }
 }
 
 fn rules() -> Vec<(&'static str, Rule)> {
+    use Rule::{End, Start};
     let mut rules = vec![
-        ("@", Rule::Email),
-        ("eyJ", Rule::Jwt),
-        ("-----BEGIN ", Rule::PrivateKey),
-        ("://", Rule::UserInfo),
-        (":AA", Rule::Telegram),
-        ("Q~", Rule::Azure),
-        ("hooks.slack.com/services/", Rule::Webhook),
-        ("discord.com/api/webhooks/", Rule::Webhook),
-        ("discordapp.com/api/webhooks/", Rule::Webhook),
-        (".webhook.office.com/", Rule::Webhook),
-        ("SG.", Rule::SendGrid),
-        ("basic ", Rule::Authorization),
-        ("PuTTY-User-Key-File-", Rule::Putty),
+        ("@", Start(email::around)),
+        ("eyJ", Start(structured::jwt)),
+        ("-----BEGIN ", Start(structured::private_key)),
+        ("://", Start(structured::user_info)),
+        (":AA", Start(services::telegram)),
+        ("Q~", Start(services::azure)),
+        ("JQQJ9", Start(services::azure_marked)),
+        ("AZDO", Start(services::azure_marked)),
+        ("SharedAccessKey=", End(services::azure_shared)),
+        ("AccountKey=", End(services::azure_shared)),
+        ("&sig=", End(services::azure_shared)),
+        ("?sig=", End(services::azure_shared)),
+        ("AKIA", Start(services::aws_secret)),
+        ("ASIA", Start(services::aws_secret)),
+        (".atlasv1.", Start(services::terraform)),
+        ("-us", Start(services::mailchimp)),
+        ("hooks.slack.com/services/", End(services::webhook)),
+        ("discord.com/api/webhooks/", End(services::webhook)),
+        ("discordapp.com/api/webhooks/", End(services::webhook)),
+        (".webhook.office.com/", End(services::webhook)),
+        ("hooks.zapier.com/hooks/catch/", End(services::zapier)),
+        ("SG.", Start(services::send_grid)),
+        ("basic ", End(services::authorization)),
+        ("bearer ", End(services::bearer)),
+        ("authorization", End(services::header)),
+        ("curl ", End(assignment::curl)),
+        ("sshpass -p", End(assignment::sshpass)),
+        ("PuTTY-User-Key-File-", Start(services::putty)),
     ];
-    rules.extend(birth::WORDS.map(|word| (word, Rule::Birth)));
+    rules.extend(services::DISCORD.map(|start| (start, Start(services::discord))));
+    rules.extend(birth::WORDS.map(|word| (word, End(birth::after))));
     rules.extend(token::FORMS.iter().map(|form| (form.prefix, Rule::Token(form))));
     rules.extend(assignment::WORDS.map(|(word, chosen)| (word, Rule::Assignment(chosen))));
     rules

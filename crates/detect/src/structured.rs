@@ -51,7 +51,7 @@ pub(crate) fn private_key(text: &[u8], start: usize) -> Option<Match> {
         return None;
     }
     let body = run(text, dashes, 5, |b| b == b'-');
-    if body != dashes + 5 {
+    if body != dashes + 5 || !holds_key(text, body) {
         return None;
     }
     let window = text.get(body..text.len().min(body + PEM))?;
@@ -67,6 +67,13 @@ pub(crate) fn private_key(text: &[u8], start: usize) -> Option<Match> {
     };
     let span = Span { start, end };
     Some(Match { entity: Entity::PrivateKey, span, confidence: 0.99 })
+}
+
+/// Whether a key may follow, rather than a sentence about its header: a new line, also an escaped one, or base64.
+fn holds_key(text: &[u8], body: usize) -> bool {
+    let at = run(text, body, 8, |b| matches!(b, b' ' | b'\t'));
+    let end = run(text, at, 16, |b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
+    end - at == 16 || text.get(at).is_none_or(|b| matches!(b, b'\n' | b'\r' | b'\\'))
 }
 
 /// `user:password` of the URL whose `://` is at `at` (RFC 3986, section 3.2.1).
@@ -144,7 +151,13 @@ mod tests {
         assert_eq!(at(&text, "-----BEGIN ", private_key), Some((0, key.len())));
         let cut = "-----BEGIN PRIVATE KEY-----\nMIIEow\nabc";
         assert_eq!(at(cut, "-----BEGIN ", private_key), Some((0, cut.len())));
-        assert_eq!(at("-----BEGIN PUBLIC KEY-----\nMII", "-----BEGIN ", private_key), None);
+        for text in [
+            "-----BEGIN PUBLIC KEY-----\nMII",
+            "-----BEGIN PRIVATE KEY----- is the header of a PEM file. Then…",
+            "-----BEGIN PRIVATE KEY-----…-----END PRIVATE KEY-----",
+        ] {
+            assert_eq!(at(text, "-----BEGIN ", private_key), None, "{text}");
+        }
     }
 
     #[test]

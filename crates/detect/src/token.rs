@@ -60,13 +60,12 @@ fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }
 
-fn is_braintree(byte: u8) -> bool {
-    is_lower(byte) || byte == b'$'
+fn is_any_base64(byte: u8) -> bool {
+    is_base64(byte) || is_token(byte)
 }
 
-/// Characters of a Discord token; what they hold is looked at too.
-fn is_discord_char(byte: u8) -> bool {
-    is_token(byte) || byte == b'.'
+fn is_braintree(byte: u8) -> bool {
+    is_lower(byte) || byte == b'$'
 }
 
 fn is_dotted(byte: u8) -> bool {
@@ -74,7 +73,7 @@ fn is_dotted(byte: u8) -> bool {
 }
 
 /// The forms as their vendors document them; where they give no length, the shortest one in use.
-pub(crate) const FORMS: [Form; 139] = [
+pub(crate) const FORMS: [Form; 142] = [
     form("AKIA", Entity::AwsKey, (16, 16), is_upper, 0.97),
     form("ASIA", Entity::AwsKey, (16, 16), is_upper, 0.97),
     form("ghp_", Entity::GithubToken, (36, LONGEST), is_alphanumeric, 0.99),
@@ -157,6 +156,9 @@ pub(crate) const FORMS: [Form; 139] = [
     form("tvly-", Entity::DeveloperToken, (32, 40), is_token, 0.97),
     form("jina_", Entity::DeveloperToken, (60, 64), is_token, 0.97),
     form("e2b_", Entity::DeveloperToken, (40, 40), is_hex, 0.97),
+    form("pcsk_", Entity::DeveloperToken, (60, 80), is_word, 0.97),
+    form("fw_", Entity::DeveloperToken, (24, 24), is_alphanumeric, 0.93),
+    form("pat", Entity::DeveloperToken, (79, 79), is_dotted, 0.97),
     form("dop_v1_", Entity::CloudKey, (64, 64), is_hex, 0.97),
     form("doo_v1_", Entity::CloudKey, (64, 64), is_hex, 0.97),
     form("dor_v1_", Entity::CloudKey, (64, 64), is_hex, 0.97),
@@ -164,7 +166,7 @@ pub(crate) const FORMS: [Form; 139] = [
     form("LTAI", Entity::CloudKey, (12, 26), is_alphanumeric, 0.97),
     form("AKID", Entity::CloudKey, (32, 36), is_alphanumeric, 0.97),
     form("fo1_", Entity::CloudKey, (43, 43), is_token, 0.97),
-    form("fm2_", Entity::CloudKey, (100, LONGEST), is_equals, 0.97),
+    form("fm2_", Entity::CloudKey, (100, LONGEST), is_any_base64, 0.97),
     form("nfp_", Entity::CloudKey, (36, 40), is_alphanumeric, 0.97),
     form("dapi", Entity::CloudKey, (32, 34), is_hex_dash, 0.97),
     form("dp.pt.", Entity::CloudKey, (43, 43), is_alphanumeric, 0.97),
@@ -175,10 +177,12 @@ pub(crate) const FORMS: [Form; 139] = [
     form("hvs.", Entity::CloudKey, (24, LONGEST), is_token, 0.97),
     form("hvb.", Entity::CloudKey, (138, LONGEST), is_token, 0.97),
     form("ico-", Entity::CloudKey, (32, 32), is_alphanumeric, 0.97),
+    form("s.", Entity::CloudKey, (24, 24), is_alphanumeric, 0.9),
+    form("AQVN", Entity::CloudKey, (35, 38), is_token, 0.93),
+    form("sb_secret_", Entity::CloudKey, (31, 31), is_token, 0.97),
     form("sbp_", Entity::CloudKey, (40, 40), is_hex, 0.97),
     form("v1.0-", Entity::CloudKey, (146, LONGEST), is_hex_dash, 0.97),
     form("SCW", Entity::CloudKey, (17, 17), is_upper, 0.97),
-    form("AccountKey=", Entity::CloudKey, (86, 88), is_base64, 0.97),
     form("ABIA", Entity::AwsKey, (16, 16), is_upper, 0.97),
     form("ACCA", Entity::AwsKey, (16, 16), is_upper, 0.97),
     form("tskey-auth-", Entity::CloudKey, (20, LONGEST), is_token, 0.97),
@@ -187,14 +191,11 @@ pub(crate) const FORMS: [Form; 139] = [
     form("ops_eyJ", Entity::CloudKey, (100, LONGEST), is_equals, 0.97),
     form("rpa_", Entity::CloudKey, (40, 48), is_upper, 0.97),
     form("napi_", Entity::CloudKey, (60, 70), is_alphanumeric, 0.97),
+    form("re_", Entity::MessagingToken, (33, 33), is_word, 0.96),
     form("xkeysib-", Entity::MessagingToken, (81, 81), is_token, 0.96),
     form("key-", Entity::MessagingToken, (32, 32), is_hex, 0.96),
     form("xoxc-", Entity::SlackToken, (15, LONGEST), is_token, 0.96),
     form("xoxd-", Entity::SlackToken, (15, LONGEST), is_equals, 0.96),
-    form("MTA", Entity::MessagingToken, (55, 75), is_discord_char, 0.96),
-    form("MTE", Entity::MessagingToken, (55, 75), is_discord_char, 0.96),
-    form("MTI", Entity::MessagingToken, (55, 75), is_discord_char, 0.96),
-    form("MTM", Entity::MessagingToken, (55, 75), is_discord_char, 0.96),
     form("sq0atp-", Entity::PaymentKey, (22, 22), is_token, 0.98),
     form("sq0csp-", Entity::PaymentKey, (43, 43), is_token, 0.98),
     form("EAAA", Entity::PaymentKey, (56, 64), is_token, 0.98),
@@ -212,6 +213,7 @@ pub(crate) const FORMS: [Form; 139] = [
     form("whsec_", Entity::StripeKey, (32, LONGEST), is_base64, 0.98),
     form("sk_prod_", Entity::StripeKey, (16, LONGEST), is_alphanumeric, 0.98),
     form("GOCSPX-", Entity::GoogleKey, (28, 28), is_token, 0.98),
+    form("1//0", Entity::GoogleKey, (40, LONGEST), is_token, 0.95),
     form("ya29.", Entity::GoogleKey, (50, LONGEST), is_token, 0.98),
     form("AGE-SECRET-KEY-1", Entity::PrivateKey, (58, 58), is_upper, 0.98),
 ];
@@ -230,15 +232,20 @@ impl Form {
             end -= 1;
         }
         let value = text.get(body..end)?;
-        if self.prefix.starts_with("MT") && !crate::services::is_discord(text.get(start..end)?) {
-            return None;
-        }
         let is_key = (least..=most).contains(&value.len())
+            && self.has_parts(value)
             && (value.iter().any(u8::is_ascii_digit) || is_random(value))
             && entropy(value) >= LEAST_ENTROPY;
         let span = Span { start, end };
         is_key.then_some(Match { entity: self.entity, span, confidence: self.sureness(value) })
     }
+}
+
+/// Whether capitals and small letters are mixed with two groups of digits, as in no name of a function.
+fn is_mixed(value: &[u8]) -> bool {
+    value.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()).count() >= 4
+        && value.iter().any(u8::is_ascii_uppercase)
+        && value.iter().any(u8::is_ascii_lowercase)
 }
 
 /// Whether letters alone look drawn by chance: no words joined by signs, and as many different ones as few
@@ -248,6 +255,16 @@ fn is_random(value: &[u8]) -> bool {
 }
 
 impl Form {
+    /// Whether the parts are right where a short prefix alone says little.
+    fn has_parts(&self, body: &[u8]) -> bool {
+        match self.prefix {
+            "s." => is_mixed(body),
+            "re_" => body.get(8) == Some(&b'_') && is_mixed(body),
+            "pat" => body.get(14) == Some(&b'.') && body.iter().skip(15).all(|b| is_hex(*b)),
+            _ => true,
+        }
+    }
+
     /// How sure a token is. Where check digits are wrong it is made up, or older than they are.
     fn sureness(&self, body: &[u8]) -> f64 {
         let has_check = matches!(self.prefix, "ghp_" | "gho_" | "ghu_" | "ghs_" | "ghr_" | "npm_");
@@ -290,6 +307,18 @@ mod tests {
             (Entity::NpmToken, format!("npm_{body}")),
             (Entity::DeveloperToken, "hf_aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH".to_owned()),
             (Entity::PypiToken, format!("pypi-AgEIcHlwaS5vcmc{body}")),
+            (Entity::GoogleKey, format!("1//0g{body}-{body}")),
+            (Entity::DeveloperToken, format!("pcsk_{}_{body}{}", &body[..6], &body[..27])),
+            (Entity::DeveloperToken, format!("fw_{}", &body[..24])),
+            (
+                Entity::DeveloperToken,
+                format!("pat{}.{}", &body[..14], "0123456789abcdef".repeat(4)),
+            ),
+            (Entity::MessagingToken, format!("re_{}_{}", &body[..8], &body[..24])),
+            (Entity::CloudKey, format!("s.{}", &body[..24])),
+            (Entity::CloudKey, format!("AQVN{}", &body[..35])),
+            (Entity::CloudKey, format!("sb_secret_{}_{}", &body[..22], &body[..8])),
+            (Entity::CloudKey, format!("fm2_{body}/{body}+{body}")),
         ] {
             for text in [value.clone(), format!("key={value}."), format!("use “{value}” now")] {
                 assert_eq!(token(&text), Some((entity, value.as_str())), "{text}");
@@ -308,6 +337,11 @@ mod tests {
             "npm_config_registry",
             "pypi-server",
             "sk_test_4eC39HqLyjWDarjtT1zdp7dc",
+            "s.getElementsByTagNameOf12",
+            "s.thisfunctionisnotatoken1",
+            "re_compile_all_patterns_of_file_12x",
+            "pattern.0123456789abcdef0123456789abcdef",
+            "fw_version_1_of_the_firmware_x",
         ] {
             assert_eq!(token(text), None, "{text}");
         }
