@@ -68,7 +68,7 @@ fn chain(text: &[u8], groups: &[Group], found: &mut Vec<Match>) {
     }
     let mut first = 0;
     while let Some(rest) = groups.get(first..).filter(|rest| !rest.is_empty()) {
-        match longest(text, rest) {
+        match longest(text, rest, first == 0) {
             Some((taken, hit)) => {
                 found.push(hit);
                 first += taken;
@@ -79,7 +79,10 @@ fn chain(text: &[u8], groups: &[Group], found: &mut Vec<Match>) {
 }
 
 /// The longest card number that starts with the first of `groups`, and how many groups it takes.
-fn longest(text: &[u8], groups: &[Group]) -> Option<(usize, Match)> {
+///
+/// Digits that stand one by one or in twos are mostly scores, temperatures or bytes: a row of them is a card behind a
+/// word, or where it is the whole row, from its `first` group on, one by one.
+fn longest(text: &[u8], groups: &[Group], first: bool) -> Option<(usize, Match)> {
     let Group { start, end } = *groups.first()?;
     let is_inside = in_word(text, start) && !preceded(text, start, |b| b.is_ascii_digit());
     if is_inside || is_fraction(text, start, end) {
@@ -88,6 +91,8 @@ fn longest(text: &[u8], groups: &[Group]) -> Option<(usize, Match)> {
     let mut number = [0_u8; 19];
     let mut filled = 0;
     let mut is_named = None;
+    let mut is_named = || *is_named.get_or_insert_with(|| names_before(text, start, 40, &WORDS));
+    let is_whole = |taken: usize| first && end - start == 1 && taken == groups.len();
     let mut best = None;
     for (index, group) in groups.iter().enumerate() {
         if filled + group.len() > *DIGITS.end() {
@@ -103,8 +108,8 @@ fn longest(text: &[u8], groups: &[Group]) -> Option<(usize, Match)> {
             && !follows(text, group.end, is_word)
             && groups.get(..taken).is_some_and(is_card_grouping)
             && luhn(digits)
-            && (is_issued(digits)
-                || *is_named.get_or_insert_with(|| names_before(text, start, 40, &WORDS)))
+            && (is_issued(digits) || is_named())
+            && (end - start > 2 || is_whole(taken) || is_named())
             && (filled > 14 || !names_before(text, start, 40, &OTHERS))
         {
             let hit = Match {
@@ -283,6 +288,9 @@ mod tests {
             "4111111111111111abc",
             "0000 0000 0000 0000",
             "41111111111111114111111111111111",
+            "Scores: 54 81 51 40 70 77 84 90 99 48 57 84 57 66",
+            "41 11 11 11 11 11 11 11",
+            "2 4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
         ] {
             assert_eq!(cards(text), [""; 0], "{text}");
         }

@@ -6,8 +6,10 @@ pub mod limits;
 mod problem;
 mod read;
 pub mod request;
+mod serve;
 mod told;
 
 pub use problem::Problem;
 pub use read::json;
+pub use serve::serve;
 pub use told::tell;

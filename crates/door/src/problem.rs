@@ -61,12 +61,14 @@ problems! {
     not_found = 404, "not-found", "There is no such thing";
     /// The path is there and does not take this method.
     method = 405, "method-not-allowed", "This method is not for this path";
+    /// The body did not come in time.
+    late = 408, "request-timeout", "The request did not come in time";
     /// It was done already, or may not be done now.
     conflict = 409, "conflict", "That cannot be done now";
     /// More than the limit.
     too_large = 413, "too-large", "That is more than the limit";
-    /// Not JSON by its content type.
-    media_type = 415, "unsupported-media-type", "Only application/json is read";
+    /// Of another content type than this path reads.
+    media_type = 415, "unsupported-media-type", "This content type is not read here";
     /// The same id came with other content.
     id_conflict = 422, "id-conflict", "This id was used for something else";
     /// Nothing more can be taken in at the moment.

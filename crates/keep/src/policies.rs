@@ -103,6 +103,17 @@ impl Policies {
         .field("bot"))
     }
 
+    /// Whether a bot is one of those that can be asked for, with a valid policy or not.
+    ///
+    /// # Errors
+    /// 404 for a bot that is not known.
+    pub fn known(&self, bot: &BotId) -> Result<(), Problem> {
+        match self.pin(bot) {
+            Err(problem) if problem.status == 404 => Err(problem),
+            _ => Ok(()),
+        }
+    }
+
     /// The bots that have a document.
     pub fn bots(&self) -> Vec<BotId> {
         self.by_bot.load().keys().cloned().collect()
@@ -173,7 +184,12 @@ impl Policies {
     /// # Errors
     /// Where the folder cannot be read. Broken documents are no error here: they are logged.
     pub fn read_folder(&self, folder: &Path) -> std::io::Result<FolderState> {
-        let mut state = FolderState { folder: folder.to_owned(), seen: HashMap::new() };
+        let mut state = FolderState {
+            folder: folder.to_owned(),
+            seen: HashMap::new(),
+            wrong: HashSet::new(),
+            told: HashSet::new(),
+        };
         self.look(&mut state)?;
         Ok(state)
     }
@@ -192,8 +208,9 @@ impl Policies {
                 Ok((next, looked)) => {
                     state = next;
                     if let Err(error) = looked {
-                        tracing::warn!(kind = ?error.kind(), "policy folder unreadable; the old policies stay");
+                        state.complain(format!("{error}; the old policies stay"));
                     }
+                    state.hear();
                 }
                 Err(_) => return,
             }
@@ -201,18 +218,31 @@ impl Policies {
     }
 
     fn look(&self, state: &mut FolderState) -> std::io::Result<()> {
+        let named = |path: &Path, error: std::io::Error| {
+            std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        };
         let mut found = HashMap::new();
-        for item in std::fs::read_dir(&state.folder)? {
-            let path = item?.path();
-            if path.extension().is_none_or(|extension| extension != "toml") {
+        let folder = state.folder.clone();
+        for item in std::fs::read_dir(&folder).map_err(|error| named(&folder, error))? {
+            let path = item.map_err(|error| named(&folder, error))?.path();
+            if path.extension().is_none_or(|extension| extension != "toml") || path.is_dir() {
                 continue;
             }
             let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            match BotId::parse(name) {
-                Ok(bot) => {
-                    found.insert(bot, std::fs::read(&path)?);
+            let Ok(bot) = BotId::parse(name) else {
+                state.complain(format!("{}: this file's name is not a bot's", path.display()));
+                continue;
+            };
+            match (std::fs::read(&path), state.seen.get(&bot)) {
+                (Ok(source), _) => {
+                    found.insert(bot, source);
                 }
-                Err(_) => tracing::warn!(path = %path.display(), "this file's name is not a bot's"),
+                // One that cannot be read now is no reason to look at no other.
+                (Err(error), Some(old)) => {
+                    found.insert(bot, old.clone());
+                    state.complain(format!("{}; the old policy stays", named(&path, error)));
+                }
+                (Err(error), None) => return Err(named(&path, error)),
             }
         }
         for bot in state.seen.keys().filter(|bot| !found.contains_key(*bot)) {
@@ -243,7 +273,11 @@ impl Policies {
                 true
             }
             Err(error) => {
-                tracing::error!(bot = %bot, revision, error, "policy refused; the old one stays");
+                let stays = match self.pin(bot) {
+                    Ok(_) => "what is in force stays",
+                    Err(_) => "the bot has none, and every message of it is refused",
+                };
+                tracing::error!(bot = %bot, revision, error, "policy refused; {stays}");
                 metrics::counter!("portcullis_policy_refused_total", "bot" => bot.to_string())
                     .increment(1);
                 self.change(|map| {
@@ -267,6 +301,23 @@ impl Policies {
 pub struct FolderState {
     folder: PathBuf,
     seen: HashMap<BotId, Vec<u8>>,
+    /// What is wrong now, and what was already told: a thing is told once, until it was mended.
+    wrong: HashSet<String>,
+    told: HashSet<String>,
+}
+
+impl FolderState {
+    fn complain(&mut self, what: String) {
+        if !self.told.contains(&what) && !self.wrong.contains(&what) {
+            tracing::warn!(what, "policy folder");
+        }
+        self.wrong.insert(what);
+    }
+
+    /// Ends a look at the folder.
+    fn hear(&mut self) {
+        self.told = std::mem::take(&mut self.wrong);
+    }
 }
 
 #[cfg(test)]

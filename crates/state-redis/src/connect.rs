@@ -1,6 +1,7 @@
 //! The one place that connects to Redis, and the one way to run a script on it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portcullis_core::{Clock, SystemClock};
@@ -93,6 +94,8 @@ pub struct Redis {
     seats: Arc<Semaphore>,
     response_timeout: Duration,
     breaker: Arc<Breaker>,
+    /// Whether the last operation had no answer: told when it changes.
+    away: Arc<AtomicBool>,
 }
 
 /// Prepares a connection. It is made at the first operation and made again whenever it is lost: a
@@ -109,6 +112,7 @@ pub fn connect(url: &SecretString, options: RedisOptions) -> Result<Redis, Conne
         seats: Arc::new(Semaphore::new(options.in_flight.max(1))),
         response_timeout: options.response_timeout,
         breaker: Arc::default(),
+        away: Arc::default(),
     })
 }
 
@@ -149,6 +153,11 @@ impl Redis {
             return Err(Away);
         }
         let (outcome, answer) = self.answered(answer).await;
+        match (answer.is_ok(), self.away.swap(answer.is_err(), Ordering::Relaxed)) {
+            (false, false) => tracing::warn!(outcome, "redis gives no answer"),
+            (true, true) => tracing::info!("redis answers again"),
+            _ => {}
+        }
         metrics::histogram!("portcullis_redis_seconds", "outcome" => outcome)
             .record((SystemClock.instant() - began).as_secs_f64());
         answer

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aide::openapi::{MediaType, Operation, RequestBody, SchemaObject};
 use aide::operation::set_body;
@@ -150,6 +151,7 @@ impl HttpStreams {
         let later = events.clone();
         let late: TellLate = Arc::new(move |released| tell(later.clone(), Ok(released)));
         self.tasks.spawn("stream", run(session, pieces, Some(late), self.shutdown.clone(), seat));
+        let over = Arc::new(AtomicBool::new(false));
         self.tasks.spawn("stream-body", async move {
             loop {
                 let line = tokio::select! {
@@ -161,10 +163,10 @@ impl HttpStreams {
                     || Problem::malformed("the body ended before the answer did: send 'end'");
                 let line = line.unwrap_or_else(|| Err(early()));
                 let piece = line.and_then(|line| json::<StreamPiece>(&line));
-                let is_broken = piece.is_err();
-                let to = events.clone();
-                let telling: Tell = Box::new(move |released| tell(to, released));
-                if sender.send(Fed { piece, tell: telling }).await.is_err() || is_broken {
+                let is_last = piece.as_ref().map_or(true, |piece| piece.end);
+                let (to, over) = (events.clone(), Arc::clone(&over));
+                let telling: Tell = Box::new(move |released| tell_once(to, over, released));
+                if sender.send(Fed { piece, tell: telling }).await.is_err() || is_last {
                     return;
                 }
             }
@@ -174,6 +176,17 @@ impl HttpStreams {
         });
         Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
     }
+}
+
+/// Tells what became of a piece, unless the stream was over before it: a verdict or a problem is the last event.
+fn tell_once(
+    to: mpsc::Sender<Result<Event, Infallible>>,
+    over: Arc<AtomicBool>,
+    released: Result<Released, Problem>,
+) -> futures::future::BoxFuture<'static, ()> {
+    let is_end = released.as_ref().map_or(true, |released| released.verdict.is_some());
+    let was_over = over.fetch_or(is_end, Ordering::AcqRel);
+    if was_over { std::future::ready(()).boxed() } else { tell(to, released) }
 }
 
 fn tell(

@@ -256,6 +256,8 @@ impl Gateway {
         order: Order,
         for_s: Option<u64>,
     ) -> Result<Done, Problem> {
+        // An order for a bot that is misspelt would be a comfort and nothing else.
+        scope.bot().map_or(Ok(()), |bot| self.parts.policies.known(bot))?;
         let now = self.parts.clock.now();
         let expires_at = for_s.map(|seconds| later(now, seconds)).transpose()?;
         let order = Order { expires_at, ..order };

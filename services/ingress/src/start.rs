@@ -185,8 +185,8 @@ pub async fn open_http(
     let routes = door.routes().merge(kit.health_routes());
     let shutdown = kit.shutdown().clone();
     kit.tasks().vital("http-door", async move {
-        let serving = axum::serve(listener, routes);
-        Ok(serving.with_graceful_shutdown(shutdown.cancelled_owned()).await?)
+        portcullis_door::serve(listener, routes, shutdown.cancelled_owned()).await;
+        Ok(())
     });
     tracing::info!(%address, "http door open");
     Ok(address)
