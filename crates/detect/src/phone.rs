@@ -85,7 +85,8 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<Match> {
         let fits = !open && (8..=12).contains(&count);
         (fits && (is_named() || is_called())).then_some(0.7)?
     };
-    let span = Span { start: first, end };
+    // the digit of `%2B` is none of the number's
+    let span = Span { start: if plus == Some(&"+") || open { first } else { start }, end };
     Some(Match { entity: Entity::Phone, span, confidence })
 }
 
@@ -281,7 +282,7 @@ mod tests {
             ("Phone:\\n+39 0532264625\\n", "+39 0532264625"),
             ("WhatsApp: 00447400120308", "00447400120308"),
             ("from 001 201-555-0123", "001 201-555-0123"),
-            ("u?phone=%2B14155552671&x=1", "%2B14155552671"),
+            ("u?phone=%2B14155552671&x=1", "14155552671"),
             ("+1 415\u{2011}555\u{2013}2671", "+1 415\u{2011}555\u{2013}2671"),
             ("call\u{a0}+49\u{a0}151\u{202f}23456789", "+49\u{a0}151\u{202f}23456789"),
             ("Mobil:\u{2009}0151\u{2007}23456789", "0151\u{2007}23456789"),
