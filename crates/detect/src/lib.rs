@@ -10,8 +10,10 @@
 mod assignment;
 mod birth;
 mod bytes;
+mod calling;
 mod card;
 mod checks;
+mod continental;
 mod digest;
 mod email;
 mod entity;

@@ -1,38 +1,36 @@
 //! Telephone numbers: international ones by calling code and length (ITU E.164), North American ones by their
 //! plan, with or without an extension, an area code in brackets, five pairs as in France; others where a word before
-//! them says what they are.
+//! them says what they are, in whatever form where it stands right before.
+
+use std::sync::LazyLock;
 
 use portcullis_core::Span;
 
-use crate::bytes::{follows, in_word, is_word, names_before, preceded, run};
+use crate::bytes::{follows, in_word, is_word, names_before, preceded, run, run_back};
+use crate::calling::{is_international, is_plan};
 use crate::{Entity, Match};
 
 /// Digits of a number: at least, and at most (E.164).
 const DIGITS: (usize, usize) = (7, 15);
 
-/// Words that say that a number is for calling.
-const WORDS: [&[u8]; 21] = [
-    b"phone",
-    b"tel",
-    b"mobile",
-    b"cell",
-    b"call",
-    b"whatsapp",
-    b"handy",
-    b"fon",
-    b"m\xc3\xb3vil",
-    b"celular",
-    b"fax",
-    b"sms",
-    b"ring",
-    b"number is",
-    b"landline",
-    b"contact",
-    b"reach",
-    b"dial",
-    b"t\xc3\xa9l",
-    b"registered",
-    b"kom\xc3\xb3rka",
+/// Words, in lower case, that name a telephone: digits right behind one are its number, in whatever form.
+#[rustfmt::skip]
+const NAMES: [&str; 60] = [
+    "phone", "telephone", "tel", "telefon", "telefono", "teléfono", "telefone", "téléphone", "telefoon", "telefonu",
+    "telefonnummer", "telefoonnummer", "phonenumber", "mobile", "mobilephone", "mobil ", "mobil:", "mobilnummer",
+    "mobiel", "móvil", "cell", "cellphone", "cellulare", "celular", "handy", "handynummer", "rufnummer", "fon",
+    "festnetz", "landline", "whatsapp", "fax", "sms", "komórka", "tél", "cep:", "call me", "reach me", "text me",
+    "ring me", "contact me", "my number is", "llámame", "chiamami", "appelez-moi", "bel me", "ring mig", "me liga",
+    "zadzwoń", "電話", "电话", "手机", "手機", "携帯", "전화", "휴대폰", "елефон", "тел.", "Тел.", "ηλέφων",
+];
+/// Words that say the same only of a number that looks like one: in groups, or with a zero before.
+const HINTS: [&str; 8] =
+    ["call", "ring", "number is", "contact", "reach", "dial", "registered", "rufen sie"];
+/// What may stand between such a word and its number.
+#[rustfmt::skip]
+const BETWEEN: [&str; 30] = [
+    "number", "no", "num", "nr", "nummer", "numer", "numero", "número", "numéro", "numaram", "is", "ist", "es", "est",
+    "är", "er", "me", "us", "on", "at", "to", "mich", "unter", "auf", "au", "al", "op", "em", "na", "på",
 ];
 
 /// Digits in groups, as people write numbers.
@@ -47,38 +45,113 @@ struct Number {
 
 /// The number whose first digit is at `start`.
 pub(crate) fn at(text: &[u8], start: usize) -> Option<Match> {
-    let plus = preceded(text, start, |b| b == b'+');
-    let open = preceded(text, start, |b| b == b'(');
-    let first = start - usize::from(plus || open);
-    let is_part = |b| matches!(b, b'.' | b'/' | b'-' | b'+' | b'#' | b'=' | b'$');
-    if in_word(text, first) || preceded(text, first, is_part) {
+    let head = text.get(..start)?;
+    // a plus sign, or what stands for one in a URL
+    let plus = ["+", "%2B", "%2b"].iter().find(|plus| head.ends_with(plus.as_bytes()));
+    let open = head.ends_with(b"(");
+    let first = start - plus.map_or(usize::from(open), |plus| plus.len());
+    let is_assigned = preceded(text, first, |b| b == b'=');
+    let is_part = |b| matches!(b, b'.' | b'/' | b'-' | b'+' | b'#' | b'$');
+    if in_word(text, first) || preceded(text, first, is_part) || is_behind_dash(text, first) {
         return None;
     }
     let number = read(text, start, open)?;
     let count = number.digits.len();
     let end = extension(text, number.end);
-    if count < DIGITS.0 || count > DIGITS.1 || follows(text, end, is_word) {
+    if count < DIGITS.0 || count > DIGITS.1 || follows(text, end, is_word) || is_date(&number) {
         return None;
     }
-    // a date
-    if matches!(number.groups.as_slice(), [4, 2, 2] | [2, 2, 4] | [4, 1 | 2, 1 | 2]) {
-        return None;
-    }
-    let confidence = if plus {
+    let is_grouped = number.groups.len() > 1;
+    let is_named = || is_right_behind(text, first, &NAMES);
+    let abroad = number.digits.strip_prefix(b"00").filter(|_| count >= 11 && is_grouped);
+    let confidence = if plus.is_some() {
         is_international(&number.digits).then_some(0.9)?
-    } else if number.digits.starts_with(b"00") && is_international(number.digits.get(2..)?) {
-        (count >= 11 && number.groups.len() > 1).then_some(0.75)?
+    } else if is_assigned && !is_named() {
+        return None;
+    } else if abroad.is_some_and(is_international) {
+        0.85
     } else if is_north_american(&number) && (open || number.has_sign) {
         0.8
     } else if open && is_area_code(&number) || is_pairs(&number) {
         0.75
+    } else if is_grouped || number.digits.starts_with(b"0") {
+        let is_abroad = number.digits.strip_prefix(b"00").is_none_or(is_international);
+        let is_near = is_near(text, first) || says_which(text, number.end);
+        ((is_grouped || is_abroad) && (is_near || is_named())).then_some(0.7)?
     } else {
-        let is_grouped = number.groups.len() > 1 || number.digits.starts_with(b"0");
-        let is_named = || names_before(text, first, 24, &WORDS) || says_which(text, number.end);
-        (is_grouped && is_named()).then_some(0.7)?
+        let is_called = || {
+            is_domestic(&number.digits) && is_right_behind(text, first, &["call", "dial", "ring"])
+        };
+        let fits = !open && (8..=12).contains(&count);
+        (fits && (is_named() || is_called())).then_some(0.7)?
     };
-    let span = Span { start: first, end };
+    // the digit of `%2B` is none of the number's
+    let span = Span { start: if plus == Some(&"+") || open { first } else { start }, end };
     Some(Match { entity: Entity::Phone, span, confidence })
+}
+
+/// Whether a word for a telephone or a call stands shortly before, on the same line.
+fn is_near(text: &[u8], first: usize) -> bool {
+    static WORDS: LazyLock<Vec<&[u8]>> = LazyLock::new(|| {
+        // those that begin with another are found with it
+        let words = || NAMES.iter().chain(&HINTS);
+        let is_longer = |word: &str| words().any(|other| *other != word && word.starts_with(other));
+        words().filter(|word| !is_longer(word)).map(|word| word.as_bytes()).collect()
+    });
+    names_before(text, first, 24, &WORDS)
+}
+
+/// Whether nothing but signs and small words parts a number from one of `words`.
+fn is_right_behind(text: &[u8], first: usize, words: &[&str]) -> bool {
+    let from = run_back(text, first, 40, |b| b != b'\n' && !b.is_ascii_digit());
+    let window = text.get(from..first).unwrap_or_default().to_ascii_lowercase();
+    let is_letter = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80;
+    // scripts other than the Latin one have no space between words, or other small words
+    let is_small = |word: &[u8]| {
+        BETWEEN.iter().any(|known| known.as_bytes() == word)
+            || word.len() <= 16 && word.iter().all(|b| *b >= 0x80)
+    };
+    let has_letters = window.iter().any(is_letter);
+    has_letters
+        && words.iter().any(|word| {
+            memchr::memmem::rfind(&window, word.as_bytes()).is_some_and(|at| {
+                let rest = window.get(at + word.len()..).unwrap_or_default();
+                !preceded(&window, at, |b| b.is_ascii_alphabetic())
+                    && rest.iter().all(|b| is_letter(b) || b" :='\"#.-_*>|\\\t".contains(b))
+                    && rest.split(|b| !is_letter(b)).all(is_small)
+            })
+        })
+}
+
+/// `2026-11-20`, `20261120`, or years from one to another.
+fn is_date(number: &Number) -> bool {
+    let digits = number.digits.as_slice();
+    let is_year =
+        |at: usize| digits.get(at..).is_some_and(|b| b.starts_with(b"19") || b.starts_with(b"20"));
+    match number.groups.as_slice() {
+        [4, 2, 2] | [2, 2, 4] | [4, 1 | 2, 1 | 2] => true,
+        [8] => is_year(0) && matches!(digits.get(4..6), Some([b'0', _] | [b'1', b'0'..=b'2'])),
+        [4, 4] => is_year(0) && is_year(4),
+        _ => false,
+    }
+}
+
+/// Whether `at` goes on behind a dash that is none of ASCII's.
+fn is_behind_dash(text: &[u8], at: usize) -> bool {
+    at.checked_sub(3).is_some_and(|dash| separator(text, dash) == Some((3, true)))
+}
+
+/// Length of the dash, space or other sign between groups at `at`, as keyboards, word processors and PDF write them,
+/// and whether it is more than a space.
+fn separator(text: &[u8], at: usize) -> Option<(usize, bool)> {
+    match text.get(at..)? {
+        [b' ', ..] => Some((1, false)),
+        [b'-' | b'.' | b'/' | b'(' | b')', ..] => Some((1, true)),
+        [0xC2, 0xA0, ..] => Some((2, false)),
+        [0xE2, 0x80, 0x87 | 0x89 | 0xAF, ..] => Some((3, false)),
+        [0xE2, 0x80, 0x90..=0x93, ..] | [0xE2, 0x88, 0x92, ..] => Some((3, true)),
+        _ => None,
+    }
 }
 
 /// One past the extension that follows a number, as in `x871` or ` ext. 12`.
@@ -135,33 +208,23 @@ fn read(text: &[u8], start: usize, open: bool) -> Option<Number> {
         number.groups.push(group);
         number.end = at + group;
         at = number.end;
-        let sign = text.get(at..)?.iter().take(3).take_while(|b| b" -./()".contains(b)).count();
-        let between = text.get(at..at + sign)?;
-        if sign == 0 || !follows(text, at + sign, |b| b.is_ascii_digit()) {
+        let mut has_sign = false;
+        for _ in 0..3 {
+            let Some((length, sign)) = separator(text, at) else { break };
+            has_sign |= sign;
+            at += length;
+        }
+        if at == number.end || !follows(text, at, |b| b.is_ascii_digit()) {
             break;
         }
-        number.has_sign |= between.iter().any(|b| *b != b' ');
-        at += sign;
+        number.has_sign |= has_sign;
     }
     Some(number)
 }
 
-fn is_international(digits: &[u8]) -> bool {
-    (1..=3).any(|len| {
-        let (Some(code), Some(rest)) = (digits.get(..len), digits.get(len..)) else { return false };
-        let known = CODES.iter().find(|(known, ..)| known.as_bytes() == code);
-        known.is_some_and(|(_, least, most)| {
-            // many write the national prefix in brackets: +44 (0)20 …
-            let rest = rest.strip_prefix(b"0").filter(|_| code != b"39").unwrap_or(rest);
-            (*least..=*most).contains(&rest.len()) && (code != b"1" || is_plan(rest))
-        })
-    })
-}
-
-/// Area code and exchange of the North American plan begin with 2 to 9.
-fn is_plan(digits: &[u8]) -> bool {
-    let is_lead = |at: usize| digits.get(at).is_some_and(|b| matches!(b, b'2'..=b'9'));
-    digits.len() == 10 && is_lead(0) && is_lead(3)
+/// Whether bare digits are a number of the North American plan.
+fn is_domestic(digits: &[u8]) -> bool {
+    is_plan(digits.strip_prefix(b"1").unwrap_or(digits))
 }
 
 fn is_north_american(number: &Number) -> bool {
@@ -171,41 +234,6 @@ fn is_north_american(number: &Number) -> bool {
         _ => false,
     }
 }
-
-/// Calling codes, and the fewest and most digits of a number behind each.
-#[rustfmt::skip]
-const CODES: [(&str, usize, usize); 206] = [
-    ("1", 10, 10), ("7", 10, 10), ("20", 8, 10), ("27", 9, 9), ("30", 10, 10), ("31", 9, 9), ("32", 8, 9),
-    ("33", 9, 9), ("34", 9, 9), ("36", 8, 9), ("39", 6, 11), ("40", 9, 9), ("41", 9, 9), ("43", 7, 13),
-    ("44", 9, 10), ("45", 8, 8), ("46", 7, 10), ("47", 8, 8), ("48", 9, 9), ("49", 7, 12), ("51", 8, 9),
-    ("52", 10, 10), ("53", 6, 8), ("54", 10, 11), ("55", 10, 11), ("56", 9, 9), ("57", 10, 10), ("58", 10, 10),
-    ("60", 7, 10), ("61", 9, 9), ("62", 8, 12), ("63", 8, 10), ("64", 8, 10), ("65", 8, 8), ("66", 8, 9),
-    ("81", 9, 10), ("82", 8, 11), ("84", 9, 10), ("86", 10, 11), ("90", 10, 10), ("91", 10, 10), ("92", 9, 10),
-    ("93", 9, 9), ("94", 9, 9), ("95", 7, 10), ("98", 10, 10), ("211", 9, 9), ("212", 9, 9), ("213", 8, 9),
-    ("216", 8, 8), ("218", 9, 9), ("220", 7, 7), ("221", 9, 9), ("222", 8, 8), ("223", 8, 8), ("224", 9, 9),
-    ("225", 8, 10), ("226", 8, 8), ("227", 8, 8), ("228", 8, 8), ("229", 8, 10), ("230", 7, 8), ("231", 7, 9),
-    ("232", 8, 8), ("233", 9, 9), ("234", 8, 10), ("235", 8, 8), ("236", 8, 8), ("237", 8, 9), ("238", 7, 7),
-    ("239", 7, 7), ("240", 9, 9), ("241", 7, 8), ("242", 9, 9), ("243", 9, 9), ("244", 9, 9), ("245", 7, 9),
-    ("246", 7, 7), ("247", 4, 6), ("248", 7, 7), ("249", 9, 9), ("250", 9, 9), ("251", 9, 9), ("252", 7, 9),
-    ("253", 8, 8), ("254", 9, 9), ("255", 9, 9), ("256", 9, 9), ("257", 8, 8), ("258", 9, 9), ("260", 9, 9),
-    ("261", 9, 9), ("262", 9, 9), ("263", 8, 9), ("264", 8, 9), ("265", 7, 9), ("266", 8, 8), ("267", 7, 8),
-    ("268", 8, 8), ("269", 7, 7), ("290", 4, 5), ("291", 7, 7), ("297", 7, 7), ("298", 6, 6), ("299", 6, 6),
-    ("350", 8, 8), ("351", 9, 9), ("352", 6, 11), ("353", 7, 9), ("354", 7, 9), ("355", 8, 9), ("356", 8, 8),
-    ("357", 8, 8), ("358", 6, 11), ("359", 8, 9), ("370", 8, 8), ("371", 8, 8), ("372", 7, 8), ("373", 8, 8),
-    ("374", 8, 8), ("375", 9, 9), ("376", 6, 9), ("377", 8, 9), ("378", 6, 10), ("380", 9, 9), ("381", 8, 9),
-    ("382", 8, 8), ("383", 8, 8), ("385", 8, 9), ("386", 8, 8), ("387", 8, 8), ("389", 8, 8), ("420", 9, 9),
-    ("421", 9, 9), ("423", 7, 9), ("500", 5, 5), ("501", 7, 7), ("502", 8, 8), ("503", 8, 8), ("504", 8, 8),
-    ("505", 8, 8), ("506", 8, 8), ("507", 7, 8), ("508", 6, 6), ("509", 8, 8), ("590", 9, 9), ("591", 8, 8),
-    ("592", 7, 7), ("593", 8, 9), ("594", 9, 9), ("595", 9, 9), ("596", 9, 9), ("597", 6, 7), ("598", 8, 8),
-    ("599", 7, 8), ("670", 7, 8), ("672", 6, 6), ("673", 7, 7), ("674", 7, 7), ("675", 7, 8), ("676", 5, 7),
-    ("677", 5, 7), ("678", 5, 7), ("679", 7, 7), ("680", 7, 7), ("681", 6, 6), ("682", 5, 5), ("683", 4, 7),
-    ("685", 5, 7), ("686", 5, 8), ("687", 6, 6), ("688", 5, 6), ("689", 6, 8), ("690", 4, 4), ("691", 7, 7),
-    ("692", 7, 7), ("850", 8, 10), ("852", 8, 8), ("853", 8, 8), ("855", 8, 9), ("856", 8, 10), ("880", 8, 10),
-    ("886", 8, 9), ("960", 7, 7), ("961", 7, 8), ("962", 8, 9), ("963", 8, 9), ("964", 8, 10), ("965", 7, 8),
-    ("966", 8, 9), ("967", 7, 9), ("968", 8, 8), ("970", 8, 9), ("971", 7, 9), ("972", 8, 9), ("973", 8, 8),
-    ("974", 8, 8), ("975", 7, 8), ("976", 8, 8), ("977", 8, 10), ("992", 9, 9), ("993", 8, 8), ("994", 9, 9),
-    ("995", 9, 9), ("996", 9, 9), ("998", 9, 9),
-];
 
 #[cfg(test)]
 mod tests {
@@ -247,10 +275,60 @@ mod tests {
             assert_eq!(phone(number), Some(number));
             assert_eq!(phone(&format!("or {number}.")), Some(number));
         }
-        assert_eq!(phone("my phone is 0170 1234567!"), Some("0170 1234567"));
-        assert_eq!(phone("Tel.: 030 123456-78"), Some("030 123456-78"));
-        assert_eq!(phone("0161 4960000 office"), Some("0161 4960000"));
-        assert_eq!(phone("Phone:\\n+39 0532264625\\n"), Some("+39 0532264625"));
+        for (text, found) in [
+            ("my phone is 0170 1234567!", "0170 1234567"),
+            ("Tel.: 030 123456-78", "030 123456-78"),
+            ("0161 4960000 office", "0161 4960000"),
+            ("Phone:\\n+39 0532264625\\n", "+39 0532264625"),
+            ("WhatsApp: 00447400120308", "00447400120308"),
+            ("from 001 201-555-0123", "001 201-555-0123"),
+            ("u?phone=%2B14155552671&x=1", "14155552671"),
+            ("+1 415\u{2011}555\u{2013}2671", "+1 415\u{2011}555\u{2013}2671"),
+            ("call\u{a0}+49\u{a0}151\u{202f}23456789", "+49\u{a0}151\u{202f}23456789"),
+            ("Mobil:\u{2009}0151\u{2007}23456789", "0151\u{2007}23456789"),
+        ] {
+            assert_eq!(phone(text), Some(found), "{text}");
+        }
+    }
+
+    #[test]
+    fn bare_digits_right_behind_a_word() {
+        for text in [
+            "Cell: 4155552671",
+            "{\"phone\":\"4155552671\"}",
+            "{\"home_phone_number\": 4155552671}",
+            "<phone>4155552671</phone>",
+            "WHERE phone='4155552671'",
+            "Phone: 4155552671",
+            "mobile no. 4155552671",
+            "call 4155552671",
+            "Reach me at 4155552671.",
+            "Llámame al 4155552671",
+            "Bel me op 4155552671",
+            "Festnetz: 4155552671",
+            "Мой телефон: 4155552671",
+            "我的手机号是4155552671",
+            "電話番号は4155552671です",
+            "τηλέφωνο: 4155552671",
+        ] {
+            assert_eq!(phone(text), Some("4155552671"), "{text}");
+        }
+        for text in [
+            "order 4155552671",
+            "the order number is 4155552671",
+            "call me in 5 min, order 4155552671",
+            "iPhone 4155552671",
+            "phone_id: 4155552671",
+            "telegram: 4155552671",
+            "call(4155552671)",
+            "x=4155552671, x=0123 4567890",
+            "tel 20261120 or 0099912345",
+            "call 1939\u{2013}1945",
+            "reach 100000000 people",
+            "12\u{2013}415\u{2013}555\u{2013}2671",
+        ] {
+            assert_eq!(phone(text), None, "{text}");
+        }
     }
 
     #[test]
