@@ -5,18 +5,15 @@
 //! verified by structure: class and count of characters, decoding, check digits, entropy. Numbers have
 //! no anchor and are found by a scan for digits. Clean text therefore costs two passes over its bytes.
 //!
-//! A new detector: one line in [`Entity`], and a form in `token` or an anchor in `rules`.
+//! A new detector: one line in [`Entity`] (`crates/detect-parts`), and a form in `token` or an anchor in `rules`.
 
 mod assignment;
 mod birth;
-mod bytes;
 mod calling;
 mod card;
-mod checks;
 mod continental;
 mod digest;
 mod email;
-mod entity;
 mod machine;
 mod national;
 mod numbers;
@@ -29,24 +26,13 @@ mod token;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use portcullis_core::Span;
 
 pub use digest::value_digest;
-pub use entity::Entity;
+pub use portcullis_detect_parts::{Entity, Match};
+use portcullis_detect_parts::{bytes, checks};
 
 /// Date of the newest change to any rule; part of the version of each stage that uses them.
 pub const RULES: &str = "2026-11-26";
-
-/// A value that was found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Match {
-    /// What it is.
-    pub entity: Entity,
-    /// Where, in bytes of the text that was searched; always on character boundaries.
-    pub span: Span,
-    /// How sure the detector is, from 0 to 1.
-    pub confidence: f64,
-}
 
 /// Finds a value at a place of a text.
 type Find = fn(&[u8], usize) -> Option<Match>;
@@ -77,6 +63,7 @@ fn rules() -> Vec<(&'static str, Rule)> {
     use Rule::{End, Start};
     let mut rules = vec![
         ("@", Start(email::around)),
+        ("%40", Start(email::around)),
         ("eyJ", Start(structured::jwt)),
         ("-----BEGIN ", Start(structured::private_key)),
         ("://", Start(structured::user_info)),

@@ -15,7 +15,7 @@ fn is_length(digits: &[u32], length: usize) -> bool {
 }
 
 /// ISO/IEC 7812-1, annex B.
-pub(crate) fn luhn(number: &[u8]) -> bool {
+pub fn luhn(number: &[u8]) -> bool {
     let Some(digits) = values(number) else { return false };
     let sum: u32 = digits
         .iter()
@@ -45,7 +45,7 @@ LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 
 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30 ";
 
 /// ISO 13616: length by country, remainder 1.
-pub(crate) fn iban(number: &[u8]) -> bool {
+pub fn iban(number: &[u8]) -> bool {
     let length = IBANS
         .as_bytes()
         .chunks(5)
@@ -58,26 +58,26 @@ pub(crate) fn iban(number: &[u8]) -> bool {
 }
 
 /// Whether month and day may be of a birth.
-pub(crate) fn is_birth(month: Option<&[u8]>, day: Option<&[u8]>) -> bool {
+pub fn is_birth(month: Option<&[u8]>, day: Option<&[u8]>) -> bool {
     let number = |digits: Option<&[u8]>| std::str::from_utf8(digits?).ok()?.parse::<u32>().ok();
     number(month).is_some_and(|month| (1..=12).contains(&month))
         && number(day).is_some_and(|day| (1..=31).contains(&day))
 }
 
 /// Sweden's personnummer, without the century.
-pub(crate) fn personnummer(number: &[u8]) -> bool {
+pub fn personnummer(number: &[u8]) -> bool {
     number.len() == 10 && luhn(number) && is_birth(number.get(2..4), number.get(4..6))
 }
 
 /// Australia's tax file number.
-pub(crate) fn tfn(number: &[u8]) -> bool {
+pub fn tfn(number: &[u8]) -> bool {
     values(number).is_some_and(|digits| {
         is_length(&digits, 9) && weighted(&digits, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11)
     })
 }
 
 /// The Netherlands' burgerservicenummer.
-pub(crate) fn bsn(number: &[u8]) -> bool {
+pub fn bsn(number: &[u8]) -> bool {
     values(number).is_some_and(|digits| {
         // the last weight is -1
         is_length(&digits, 9) && weighted(&digits, &[9, 8, 7, 6, 5, 4, 3, 2, 10]).is_multiple_of(11)
@@ -85,7 +85,7 @@ pub(crate) fn bsn(number: &[u8]) -> bool {
 }
 
 /// The number of the NHS of England.
-pub(crate) fn nhs(number: &[u8]) -> bool {
+pub fn nhs(number: &[u8]) -> bool {
     values(number).is_some_and(|digits| {
         is_length(&digits, 10)
             && weighted(&digits, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11)
@@ -93,7 +93,7 @@ pub(crate) fn nhs(number: &[u8]) -> bool {
 }
 
 /// Poland's PESEL; months carry the century.
-pub(crate) fn pesel(number: &[u8]) -> bool {
+pub fn pesel(number: &[u8]) -> bool {
     values(number).is_some_and(|digits| {
         let month = digits.get(2..4).map_or(0, |m| weighted(m, &[10, 1]) % 20);
         let day = digits.get(4..6).map_or(0, |d| weighted(d, &[10, 1]));
@@ -105,7 +105,7 @@ pub(crate) fn pesel(number: &[u8]) -> bool {
 }
 
 /// Germany's tax number of persons (ISO 7064, MOD 11,10).
-pub(crate) fn steuer_id(number: &[u8]) -> bool {
+pub fn steuer_id(number: &[u8]) -> bool {
     let Some(digits) = values(number).filter(|digits| is_length(digits, 11)) else { return false };
     let Some((last, front)) = digits.split_last() else { return false };
     let product = front.iter().fold(10, |product, digit| {
@@ -116,7 +116,7 @@ pub(crate) fn steuer_id(number: &[u8]) -> bool {
 }
 
 /// Brazil's CPF.
-pub(crate) fn cpf(number: &[u8]) -> bool {
+pub fn cpf(number: &[u8]) -> bool {
     let Some(digits) = values(number).filter(|digits| is_length(digits, 11)) else { return false };
     let check = |len: usize| {
         let sum: u32 =
@@ -128,7 +128,7 @@ pub(crate) fn cpf(number: &[u8]) -> bool {
 }
 
 /// Norway's fødselsnummer.
-pub(crate) fn fodselsnummer(number: &[u8]) -> bool {
+pub fn fodselsnummer(number: &[u8]) -> bool {
     values(number).is_some_and(|digits| {
         is_length(&digits, 11)
             && is_birth(number.get(2..4), number.get(..2))
@@ -138,7 +138,7 @@ pub(crate) fn fodselsnummer(number: &[u8]) -> bool {
 }
 
 /// Turkey's identity number.
-pub(crate) fn tckn(number: &[u8]) -> bool {
+pub fn tckn(number: &[u8]) -> bool {
     let Some(digits) = values(number).filter(|digits| is_length(digits, 11)) else { return false };
     let odd = weighted(&digits, &[1, 0, 1, 0, 1, 0, 1, 0, 1]);
     let even = weighted(&digits, &[0, 1, 0, 1, 0, 1, 0, 1]);
@@ -149,7 +149,7 @@ pub(crate) fn tckn(number: &[u8]) -> bool {
 }
 
 /// Belgium's national register number; from 2000 on a 2 stands before it.
-pub(crate) fn nrn(number: &[u8]) -> bool {
+pub fn nrn(number: &[u8]) -> bool {
     let (Some(front), Some(last)) = (number.get(..9), number.get(9..)) else { return false };
     let Some(check) = values(last).map(|digits| weighted(&digits, &[10, 1])) else { return false };
     let of = |prefix: &[u8]| modulo_97(prefix.iter().chain(front).copied()).map(|rest| 97 - rest);
@@ -159,7 +159,7 @@ pub(crate) fn nrn(number: &[u8]) -> bool {
 }
 
 /// India's Aadhaar (Verhoeff: the dihedral group of the pentagon).
-pub(crate) fn aadhaar(number: &[u8]) -> bool {
+pub fn aadhaar(number: &[u8]) -> bool {
     const PERMUTED: [[u32; 10]; 8] = [
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
         [1, 5, 7, 6, 2, 8, 3, 0, 9, 4],
@@ -190,7 +190,7 @@ fn dihedral(a: u32, b: u32) -> u32 {
 }
 
 /// Korea's resident registration number.
-pub(crate) fn rrn(number: &[u8]) -> bool {
+pub fn rrn(number: &[u8]) -> bool {
     let Some(digits) = values(number).filter(|digits| is_length(digits, 13)) else { return false };
     let sum = weighted(&digits, &[2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]);
     is_birth(number.get(2..4), number.get(4..6))
@@ -199,7 +199,7 @@ pub(crate) fn rrn(number: &[u8]) -> bool {
 }
 
 /// France's number of the national register; 2A and 2B are Corsica.
-pub(crate) fn nir(number: &[u8]) -> bool {
+pub fn nir(number: &[u8]) -> bool {
     if number.len() != 15 || !matches!(number.first(), Some(b'1' | b'2')) {
         return false;
     }
@@ -223,7 +223,7 @@ pub(crate) fn nir(number: &[u8]) -> bool {
 }
 
 /// China's resident identity number (ISO 7064, MOD 11-2).
-pub(crate) fn china(number: &[u8]) -> bool {
+pub fn china(number: &[u8]) -> bool {
     let Some(digits) = number.get(..17).and_then(values) else { return false };
     let sum = weighted(&digits, &[7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]);
     let check = b"10X98765432".get(sum as usize % 11);
@@ -234,7 +234,7 @@ pub(crate) fn china(number: &[u8]) -> bool {
 }
 
 /// Spain's DNI and NIE.
-pub(crate) fn dni(number: &[u8]) -> bool {
+pub fn dni(number: &[u8]) -> bool {
     let (Some(front), Some(letter)) = (number.get(..8), number.last()) else { return false };
     let lead = match front.first() {
         Some(b'X') => b'0',
@@ -251,7 +251,7 @@ pub(crate) fn dni(number: &[u8]) -> bool {
 }
 
 /// Singapore's NRIC and FIN.
-pub(crate) fn nric(number: &[u8]) -> bool {
+pub fn nric(number: &[u8]) -> bool {
     let (Some(first), Some(digits), Some(letter)) =
         (number.first(), number.get(1..8).and_then(values), number.last())
     else {
@@ -268,7 +268,7 @@ pub(crate) fn nric(number: &[u8]) -> bool {
 }
 
 /// Finland's henkilötunnus, without its sign of the century.
-pub(crate) fn hetu(number: &[u8]) -> bool {
+pub fn hetu(number: &[u8]) -> bool {
     let (Some(date), Some(serial), Some(check)) =
         (number.get(..6), number.get(6..9), number.last())
     else {
@@ -283,7 +283,7 @@ pub(crate) fn hetu(number: &[u8]) -> bool {
 }
 
 /// Italy's codice fiscale.
-pub(crate) fn codice_fiscale(number: &[u8]) -> bool {
+pub fn codice_fiscale(number: &[u8]) -> bool {
     const ODD: [u32; 26] = [
         1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24,
         23,
@@ -311,7 +311,7 @@ pub(crate) fn codice_fiscale(number: &[u8]) -> bool {
 }
 
 /// Mexico's CURP.
-pub(crate) fn curp(number: &[u8]) -> bool {
+pub fn curp(number: &[u8]) -> bool {
     let (Some(letters), Some(date), Some(rest)) =
         (number.get(..4), number.get(4..10), number.get(10..))
     else {
@@ -332,7 +332,7 @@ pub(crate) fn curp(number: &[u8]) -> bool {
 
 /// Areas 000, 666 and 900 up, group 00 and serial 0000 are no social security numbers; 9xx with a group from
 /// 50 up is a taxpayer's number of the same form.
-pub(crate) fn ssn(digits: &[u8]) -> bool {
+pub fn ssn(digits: &[u8]) -> bool {
     let (Some(area), Some(group), Some(serial)) =
         (digits.get(..3), digits.get(3..5), digits.get(5..))
     else {
@@ -350,7 +350,7 @@ pub(crate) fn ssn(digits: &[u8]) -> bool {
 }
 
 /// The United Kingdom's national insurance number: prefixes that are given out, six digits, A to D.
-pub(crate) fn nino(number: &[u8]) -> bool {
+pub fn nino(number: &[u8]) -> bool {
     let (Some([a, b]), Some(digits), Some(suffix)) =
         (number.first_chunk::<2>(), number.get(2..8), number.last())
     else {
@@ -366,7 +366,7 @@ pub(crate) fn nino(number: &[u8]) -> bool {
 }
 
 /// India's permanent account number: five letters, the fourth of which says whose it is, four digits, a letter.
-pub(crate) fn pan(number: &[u8]) -> bool {
+pub fn pan(number: &[u8]) -> bool {
     let (Some(letters), Some(digits), Some(last)) =
         (number.get(..5), number.get(5..9), number.last())
     else {

@@ -1,53 +1,53 @@
 //! Small scanners over bytes, each of which looks at a bounded stretch.
 
 /// Letters, digits and `_`: what a token cannot touch on its outside.
-pub(crate) fn is_word(byte: u8) -> bool {
+pub fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// Characters of base64url and of most vendors' tokens.
-pub(crate) fn is_token(byte: u8) -> bool {
+pub fn is_token(byte: u8) -> bool {
     is_word(byte) || byte == b'-'
 }
 
 /// One past the last of at most `limit` bytes from `from` for which `class` holds.
-pub(crate) fn run(text: &[u8], from: usize, limit: usize, class: impl Fn(u8) -> bool) -> usize {
+pub fn run(text: &[u8], from: usize, limit: usize, class: impl Fn(u8) -> bool) -> usize {
     let rest = text.get(from..).unwrap_or_default();
     from + rest.iter().take(limit).take_while(|byte| class(**byte)).count()
 }
 
 /// First of at most `limit` bytes before `to` for which `class` holds without a break.
-pub(crate) fn run_back(text: &[u8], to: usize, limit: usize, class: impl Fn(u8) -> bool) -> usize {
+pub fn run_back(text: &[u8], to: usize, limit: usize, class: impl Fn(u8) -> bool) -> usize {
     let before = text.get(..to).unwrap_or_default();
     to - before.iter().rev().take(limit).take_while(|byte| class(**byte)).count()
 }
 
 /// Whether the byte before `at` satisfies `class`; false at the start.
-pub(crate) fn preceded(text: &[u8], at: usize, class: impl Fn(u8) -> bool) -> bool {
+pub fn preceded(text: &[u8], at: usize, class: impl Fn(u8) -> bool) -> bool {
     at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(|byte| class(*byte))
 }
 
 /// Whether the letter before `at` is that of an escaped line break or tab, as JSON and code write them: what follows
 /// begins a word.
-pub(crate) fn after_escape(text: &[u8], at: usize) -> bool {
+pub fn after_escape(text: &[u8], at: usize) -> bool {
     at.checked_sub(2)
         .and_then(|from| text.get(from..at))
         .is_some_and(|escape| matches!(escape, [b'\\', b'n' | b'r' | b't']))
 }
 
 /// Whether what begins at `at` goes on with a word.
-pub(crate) fn in_word(text: &[u8], at: usize) -> bool {
+pub fn in_word(text: &[u8], at: usize) -> bool {
     preceded(text, at, is_word) && !after_escape(text, at)
 }
 
 /// Whether the byte at `at` satisfies `class`; false at the end.
-pub(crate) fn follows(text: &[u8], at: usize, class: impl Fn(u8) -> bool) -> bool {
+pub fn follows(text: &[u8], at: usize, class: impl Fn(u8) -> bool) -> bool {
     text.get(at).is_some_and(|byte| class(*byte))
 }
 
 /// Whether one of `words`, in lower case, stands in the `reach` bytes before `at` on the same line. A word that ends
 /// in a space stands alone: neither a letter nor a bracket, as in `sin(1)`, is behind it.
-pub(crate) fn names_before(text: &[u8], at: usize, reach: usize, words: &[&[u8]]) -> bool {
+pub fn names_before(text: &[u8], at: usize, reach: usize, words: &[&[u8]]) -> bool {
     let from = run_back(text, at, reach, |b| b != b'\n');
     let window = text.get(from..at).unwrap_or_default();
     // rows of numbers have no words between them
@@ -67,7 +67,7 @@ pub(crate) fn names_before(text: &[u8], at: usize, reach: usize, words: &[&[u8]]
 }
 
 /// Shannon entropy of the bytes, in bits a byte.
-pub(crate) fn entropy(value: &[u8]) -> f64 {
+pub fn entropy(value: &[u8]) -> f64 {
     let mut counts = [0_u32; 256];
     for byte in value {
         if let Some(count) = counts.get_mut(usize::from(*byte)) {
@@ -85,7 +85,7 @@ pub(crate) fn entropy(value: &[u8]) -> f64 {
 
 /// What stands between two groups of a number at `at`, and where the next group begins: a space or dash, also as
 /// typesetters write it, by its sign in ASCII; a dot; a slash.
-pub(crate) fn gap(text: &[u8], at: usize) -> Option<(u8, usize)> {
+pub fn gap(text: &[u8], at: usize) -> Option<(u8, usize)> {
     match text.get(at..)? {
         [sign @ (b' ' | b'-' | b'.' | b'/'), ..] => Some((*sign, at + 1)),
         // no-break space
@@ -99,7 +99,7 @@ pub(crate) fn gap(text: &[u8], at: usize) -> Option<(u8, usize)> {
 }
 
 /// The [`gap`] that ends at `at`: its sign, and where it begins.
-pub(crate) fn gap_before(text: &[u8], at: usize) -> Option<(u8, usize)> {
+pub fn gap_before(text: &[u8], at: usize) -> Option<(u8, usize)> {
     (1..=3).find_map(|length| {
         let from = at.checked_sub(length)?;
         gap(text, from).filter(|(_, end)| *end == at).map(|(sign, _)| (sign, from))
