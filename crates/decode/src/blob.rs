@@ -71,16 +71,27 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = Span> {
 fn close(bytes: &[u8], group: &mut Vec<Span>, found: &mut Vec<Stretch>) {
     let together = together(bytes, group);
     if together.is_none() {
+        let is_file = is_file(group);
         for word in group.iter().filter(|word| word.len() >= TOKEN) {
             let symbols = symbols(bytes, std::slice::from_ref(word));
             match whole(&symbols) {
+                // a certificate holds names, among keys
+                Some(stretch) if is_file && stretch.reading.junk() > 0 => {}
                 Some(stretch) => found.push(stretch),
+                None if is_file => {}
                 None => parts(symbols, found),
             }
         }
     }
     found.extend(together);
     group.clear();
+}
+
+/// Whether words are the lines of a file, such as a certificate: most are of one length.
+fn is_file(group: &[Span]) -> bool {
+    let line = group.get(1).map_or(0, Span::len);
+    let lines = group.iter().filter(|word| word.len() == line).count();
+    lines >= 3 && 2 * lines >= group.len()
 }
 
 /// What several words decode to as one. A short one at the end may be the next word of the sentence.

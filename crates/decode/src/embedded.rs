@@ -13,6 +13,8 @@ use crate::writer::Writer;
 const LEAST: usize = 8;
 /// Bytes of ASCII that are no chance, whatever they say.
 const SURE: usize = 24;
+/// What part of a word must be text.
+const SHARE: usize = 4;
 /// Most symbols between two parts of one reading.
 const BETWEEN: usize = 4;
 
@@ -51,18 +53,18 @@ pub(crate) fn find(symbols: &[Symbol], found: &mut Vec<Stretch>) {
     let mut at = 0;
     for part in symbols.chunk_by(|a, b| is_hex(a) == is_hex(b)) {
         if part.len() >= TOKEN && part.first().is_some_and(is_hex) {
-            base64(symbols.get(start..at).unwrap_or_default(), found);
+            base64(symbols.get(start..at).unwrap_or_default(), symbols.len(), found);
             found.extend(hex_in(part));
             start = at + part.len();
         }
         at += part.len();
     }
-    base64(symbols.get(start..).unwrap_or_default(), found);
+    base64(symbols.get(start..).unwrap_or_default(), symbols.len(), found);
 }
 
-/// Adds the base64 in `symbols`. Linear: each of the four places where a group of four may begin is decoded
+/// Adds the base64 in `symbols`, which are of a word of `whole`. Linear: each of the four places where a group of four may begin is decoded
 /// once, and what is text in any of them is kept, the surest first.
-fn base64(symbols: &[Symbol], found: &mut Vec<Stretch>) {
+fn base64(symbols: &[Symbol], whole: usize, found: &mut Vec<Stretch>) {
     if symbols.len() < TOKEN {
         return;
     }
@@ -77,6 +79,11 @@ fn base64(symbols: &[Symbol], found: &mut Vec<Stretch>) {
         if let Some(run) = run.clip(before, after) {
             kept.insert(run.symbols().0, run);
         }
+    }
+    // pictures and certificates hold a few words too
+    let said: usize = kept.values().map(|run| run.text.len() * 4 / 3).sum();
+    if said * SHARE < whole {
+        return;
     }
     let mut group: Vec<Run> = Vec::new();
     for (start, run) in kept {

@@ -208,6 +208,18 @@ fn look_alikes_of_all_this_decode_to_nothing() {
             assert!(!found.iter().any(|r| r.methods.iter().any(is_bytes)), "{text}: {found:?}");
         }
     }
+    // the names in a certificate, among keys
+    let names = "0U\nThe Example Certificate Authority Group, Inc.";
+    let der: Vec<u8> = std::iter::repeat_with(&mut random).take(300).chain(names.bytes()).collect();
+    let lines = |text: String| -> Vec<String> {
+        text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into()).collect()
+    };
+    let der: Vec<u8> =
+        der.into_iter().chain(std::iter::repeat_with(&mut random).take(500)).collect();
+    for text in [lines(base64(&der)).join("\n"), base64(&der), format!("data={}", base64(&der))] {
+        let found = readings(&text).concat();
+        assert!(!found.contains("Example"), "{found}");
+    }
     for text in [
         "https://example.org/catalogue/living-room/lamps/table-lamp_with-shade?colour=dark-green",
         "com/google/android/apps/internal/backup/BackupManagerServiceImplementation",
