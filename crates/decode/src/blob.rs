@@ -5,9 +5,11 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use portcullis_core::Span;
 
-use crate::likeness::Look;
+use crate::bytes::{BOM, Piece, text};
+use crate::embedded;
 use crate::stretch::{Method, Stretch};
 use crate::survey::{TOKEN, is_token};
+use crate::turned::rot13;
 use crate::writer::Writer;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -20,11 +22,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// Most bytes of white space and quotes between the lines of one blob.
 const BREAK: usize = 4;
 
+/// Most symbols of a word that is tried in more ways: longer ones are files.
+const LONG: usize = 4096;
+
 /// A symbol of an encoding, and where it stands.
 #[derive(Clone, Copy)]
-struct Symbol {
-    byte: u8,
-    at: usize,
+pub(crate) struct Symbol {
+    pub(crate) byte: u8,
+    pub(crate) at: usize,
 }
 
 /// Adds what long words decode to. Each word is decoded a bounded number of times.
@@ -61,39 +66,83 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = Span> {
     })
 }
 
-/// Decodes words that follow each other: together where that gives text, else each alone.
+/// Decodes words that follow each other: together where that gives text, else each alone, else what stands in
+/// it.
 fn close(bytes: &[u8], group: &mut Vec<Span>, found: &mut Vec<Stretch>) {
-    let before = found.len();
-    if group.len() > 1 {
-        found.extend(decode(bytes, group));
+    let together = together(bytes, group);
+    if together.is_none() {
+        let is_file = is_file(group);
+        for word in group.iter().filter(|word| word.len() >= TOKEN) {
+            let symbols = symbols(bytes, std::slice::from_ref(word));
+            match whole(&symbols) {
+                // a certificate holds names, among keys
+                Some(stretch) if is_file && stretch.reading.junk() > 0 => {}
+                Some(stretch) => found.push(stretch),
+                None if is_file => {}
+                None => parts(symbols, found),
+            }
+        }
     }
-    if found.len() == before {
-        let long = group.iter().filter(|word| word.len() >= TOKEN);
-        found.extend(long.filter_map(|word| decode(bytes, std::slice::from_ref(word))));
-    }
+    found.extend(together);
     group.clear();
 }
 
-fn decode(bytes: &[u8], words: &[Span]) -> Option<Stretch> {
-    let span = Span { start: words.first()?.start, end: words.last()?.end };
-    let symbols: Vec<Symbol> = words
-        .iter()
-        .flat_map(|word| (word.start..word.end).filter_map(|at| Some((at, *bytes.get(at)?))))
-        .map(|(at, byte)| Symbol { byte, at })
-        .collect();
-    let is_hex =
-        symbols.len().is_multiple_of(2) && symbols.iter().all(|s| s.byte.is_ascii_hexdigit());
-    let read = |symbols: &[Symbol]| {
-        let hex = is_hex.then(|| hex(span, symbols)).flatten();
-        hex.or_else(|| base64(span, symbols))
-    };
-    read(&symbols).or_else(|| {
+/// Whether words are the lines of a file, such as a certificate: most are of one length.
+fn is_file(group: &[Span]) -> bool {
+    let line = group.get(1).map_or(0, Span::len);
+    let lines = group.iter().filter(|word| word.len() == line).count();
+    lines >= 3 && 2 * lines >= group.len()
+}
+
+/// What several words decode to as one. A short one at the end may be the next word of the sentence.
+fn together(bytes: &[u8], group: &[Span]) -> Option<Stretch> {
+    let (last, others) = group.split_last().filter(|(_, others)| !others.is_empty())?;
+    let all = whole(&symbols(bytes, group));
+    if last.len() >= TOKEN || all.as_ref().is_some_and(|all| all.reading.junk() == 0) {
+        return all;
+    }
+    let readings = whole(&symbols(bytes, others)).into_iter().chain(all);
+    readings.min_by_key(|stretch| stretch.reading.junk())
+}
+
+fn symbols(bytes: &[u8], words: &[Span]) -> Vec<Symbol> {
+    let all = words.iter().flat_map(|word| word.start..word.end);
+    all.filter_map(|at| Some(Symbol { byte: *bytes.get(at)?, at })).collect()
+}
+
+/// What all symbols decode to, as they stand or backwards.
+fn whole(symbols: &[Symbol]) -> Option<Stretch> {
+    read(symbols).or_else(|| {
         let turned: Vec<Symbol> = symbols.iter().rev().copied().collect();
         read(&turned)
     })
 }
 
-fn hex(span: Span, symbols: &[Symbol]) -> Option<Stretch> {
+/// What stands inside a word, as a value behind its name; else what it is when rotated.
+fn parts(mut symbols: Vec<Symbol>, found: &mut Vec<Stretch>) {
+    let before = found.len();
+    embedded::find(&symbols, found);
+    if found.len() == before && symbols.len() <= LONG {
+        symbols.reverse();
+        embedded::find(&symbols, found);
+        symbols.reverse();
+    }
+    if found.len() == before && symbols.len() <= LONG {
+        for symbol in &mut symbols {
+            let rotated = rot13(char::from(symbol.byte));
+            symbol.byte = u8::try_from(rotated).unwrap_or(symbol.byte);
+        }
+        found.extend(base64(&symbols));
+    }
+}
+
+fn read(symbols: &[Symbol]) -> Option<Stretch> {
+    let is_hex =
+        symbols.len().is_multiple_of(2) && symbols.iter().all(|s| s.byte.is_ascii_hexdigit());
+    if is_hex { hex(symbols) } else { base64(symbols) }
+}
+
+fn hex(symbols: &[Symbol]) -> Option<Stretch> {
     let (pairs, _) = symbols.as_chunks::<2>();
     let digit = |symbol: Symbol| char::from(symbol.byte).to_digit(16);
     let decoded: Option<Vec<u8>> = pairs
@@ -101,59 +150,57 @@ fn hex(span: Span, symbols: &[Symbol]) -> Option<Stretch> {
         .map(|[high, low]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok())
         .collect();
     let places = |index: usize| pairs.get(index).map(|pair| covering(pair));
-    write(span, Method::Hex, &decoded?, places)
+    put(covering(symbols), Method::Hex, &text(&decoded?)?, places)
+}
+
+/// Hex in symbols of which the first or the last may be no part of it.
+pub(crate) fn hex_in(symbols: &[Symbol]) -> Option<Stretch> {
+    let even = |symbols: &[Symbol]| hex(symbols.get(..symbols.len() / 2 * 2)?);
+    even(symbols).or_else(|| even(symbols.get(1..).filter(|rest| rest.len() % 2 == 0)?))
 }
 
 /// The smallest span over symbols that follow each other or go backwards.
-fn covering(symbols: &[Symbol]) -> Span {
-    let start = symbols.iter().map(|s| s.at).min().unwrap_or(0);
-    let end = symbols.iter().map(|s| s.at + 1).max().unwrap_or(0);
-    Span { start, end }
+pub(crate) fn covering(symbols: &[Symbol]) -> Span {
+    let ends = symbols.first().zip(symbols.last());
+    let (a, b) = ends.map_or((0, 0), |(first, last)| (first.at, last.at));
+    Span { start: a.min(b), end: if symbols.is_empty() { 0 } else { a.max(b) + 1 } }
 }
 
 /// Tries the four places where a group of four may begin, because what stands before the blob may be
 /// letters too.
-fn base64(span: Span, symbols: &[Symbol]) -> Option<Stretch> {
-    let symbols: Vec<Symbol> = symbols
-        .iter()
-        .filter(|symbol| symbol.byte != b'=')
-        .map(|symbol| match symbol.byte {
-            b'-' => Symbol { byte: b'+', ..*symbol },
-            b'_' => Symbol { byte: b'/', ..*symbol },
-            _ => *symbol,
-        })
-        .collect();
+fn base64(all: &[Symbol]) -> Option<Stretch> {
+    let (symbols, word) = alphabet(all);
     (0..4).find_map(|skipped| {
+        let decoded = decode64(word.get(skipped..)?)?;
+        let pieces = text(&decoded)?;
         let symbols = symbols.get(skipped..)?;
-        // one symbol alone is not a byte
-        let symbols = symbols.get(..symbols.len() - usize::from(symbols.len() % 4 == 1))?;
-        let word: Vec<u8> = symbols.iter().map(|symbol| symbol.byte).collect();
-        let begin = BASE64.decode(word.get(..word.len().min(16))?).ok()?;
-        if !may_be_text(&begin) {
-            return None;
-        }
-        let decoded = BASE64.decode(&word).ok()?;
         let place = |index: usize| {
-            let quad = index / 3 * 4;
-            let rest = symbols.get(quad..)?;
+            let rest = symbols.get(index / 3 * 4..)?;
             Some(covering(rest.get(..rest.len().min(4))?))
         };
-        let start = symbols.first().map_or(span.start, |s| span.start.max(s.at.min(span.end)));
-        let span = if skipped > 0 && start > span.start { Span { start, ..span } } else { span };
-        write(span, Method::Base64, &decoded, place)
+        // padding belongs to it
+        let first =
+            all.iter().position(|symbol| symbol.at == symbols.first().map_or(0, |s| s.at))?;
+        put(covering(all.get(first..)?), Method::Base64, &pieces, place)
     })
 }
 
-/// Whether bytes may begin a text: no controls but white space, unless every other one is zero.
-fn may_be_text(bytes: &[u8]) -> bool {
-    let is_text = |b: &u8| *b >= b' ' && *b != 0x7F || matches!(b, b'\n' | b'\r' | b'\t');
-    bytes.iter().all(is_text) || is_wide(bytes)
+/// Symbols of base64 and their bytes in the standard alphabet, without padding.
+pub(crate) fn alphabet(symbols: &[Symbol]) -> (Vec<Symbol>, Vec<u8>) {
+    let symbols: Vec<Symbol> = symbols.iter().filter(|s| s.byte != b'=').copied().collect();
+    let standard = |symbol: &Symbol| match symbol.byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        byte => byte,
+    };
+    let word = symbols.iter().map(standard).collect();
+    (symbols, word)
 }
 
-/// Whether it is ASCII in UTF-16, little-endian, as PowerShell takes it.
-fn is_wide(bytes: &[u8]) -> bool {
-    let (pairs, _) = bytes.as_chunks::<2>();
-    pairs.len() >= 4 && pairs.iter().all(|[low, high]| *high == 0 && *low != 0)
+/// The bytes of symbols of the standard alphabet.
+pub(crate) fn decode64(word: &[u8]) -> Option<Vec<u8>> {
+    // one symbol alone is not a byte
+    BASE64.decode(word.get(..word.len() - usize::from(word.len() % 4 == 1))?).ok()
 }
 
 /// The stretch for decoded bytes, each of which stands for its place.
@@ -163,31 +210,27 @@ pub(crate) fn write(
     bytes: &[u8],
     place: impl Fn(usize) -> Option<Span>,
 ) -> Option<Stretch> {
-    let mut reading = Writer::default();
-    let over = |from: usize, to: usize| {
-        let (first, last) = (place(from)?, place(to)?);
-        Some(Span { start: first.start.min(last.start), end: first.end.max(last.end) })
-    };
-    if is_wide(bytes) {
-        for (index, byte) in bytes.iter().enumerate().step_by(2) {
-            reading.put(char::from(*byte), over(index, (index + 1).min(bytes.len() - 1))?);
-        }
-    } else {
-        let text = lenient(bytes)?;
-        for (at, c) in text.char_indices() {
-            reading.put(c, over(at, at + c.len_utf8() - 1)?);
-        }
-    }
-    Stretch::new(span, method, reading).filter(|s| s.look != Look::Noise)
+    put(span, method, &text(bytes)?, place)
 }
 
-/// UTF-8, less an end that was cut.
-fn lenient(bytes: &[u8]) -> Option<&str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Some(text),
-        Err(error) if bytes.len() - error.valid_up_to() < 4 && error.valid_up_to() >= 8 => {
-            std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok()
+fn put(
+    span: Span,
+    method: Method,
+    pieces: &[Piece],
+    place: impl Fn(usize) -> Option<Span>,
+) -> Option<Stretch> {
+    let mut reading = Writer::default();
+    let mut at = 0;
+    for piece in pieces {
+        let (first, last) = (place(at)?, place(at + piece.len - 1)?);
+        let source = Span { start: first.start.min(last.start), end: first.end.max(last.end) };
+        if piece.is_doubtful {
+            reading.doubt();
         }
-        Err(_) => None,
+        if piece.c != BOM {
+            reading.put(piece.c, source);
+        }
+        at += piece.len;
     }
+    Stretch::new(span, method, reading)
 }

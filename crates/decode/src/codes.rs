@@ -52,27 +52,21 @@ fn before_is_word(bytes: &[u8], at: usize) -> bool {
 fn close(text: &str, row: &mut Vec<Span>, found: &mut Vec<Stretch>) {
     if row.len() >= LEAST {
         let of_width = |width: usize| row.iter().all(|span| span.len() == width);
-        let read = |radix: u32, method: Method| {
+        let read = |radix: u32| {
             let decoded: Option<Vec<u8>> = row
                 .iter()
                 .map(|span| u8::from_str_radix(text.get(span.start..span.end)?, radix).ok())
                 .collect();
             let decoded = decoded?;
             let span = Span { start: row.first()?.start, end: row.last()?.end };
-            let stretch = blob::write(span, method, &decoded, |index| row.get(index).copied())?;
-            // dates and prices decode too, and read like nothing
-            (stretch.look == Look::Language).then_some(stretch)
+            let method = if radix == 16 { Method::Hex } else { Method::Codes };
+            blob::write(span, method, &decoded, |index| row.get(index).copied())
         };
-        let by_width = if of_width(8) {
-            read(2, Method::Codes)
-        } else if of_width(2) {
-            read(16, Method::Hex)
-        } else {
-            None
-        };
-        found.extend(
-            by_width.or_else(|| read(10, Method::Codes)).or_else(|| read(8, Method::Codes)),
-        );
+        let by_width = if of_width(8) { Some(2) } else { of_width(2).then_some(16) };
+        let mut readings = by_width.into_iter().chain([10, 8]).filter_map(read).peekable();
+        // dates and prices decode too: they are no view, unless what they decode to decodes to words
+        let carrier = readings.next_if(|stretch| stretch.look != Look::Language);
+        found.extend(readings.find(|stretch| stretch.look == Look::Language).or(carrier));
     }
     row.clear();
 }

@@ -277,6 +277,11 @@ fn quoted_printable(text: &str, at: usize) -> Option<Escape> {
 /// `\u0041`, `\u{41}`, `\U00000041`, `\x41`, `\101`; two halves of a UTF-16 pair count as one.
 fn backslash(text: &str, at: usize) -> Option<Escape> {
     let rest = text.get(at + 1..)?;
+    // in JSON inside JSON the backslash is escaped too
+    if rest.starts_with("\\u") || rest.starts_with("\\x") {
+        let inner = backslash(text, at + 1)?;
+        return escape(at, inner.span.end, inner.value);
+    }
     if let Some(body) = rest.strip_prefix("u{") {
         let len = body.bytes().take(7).take_while(u8::is_ascii_hexdigit).count();
         let code = hex(text, at + 3, len).filter(|_| len > 0)?;

@@ -9,8 +9,10 @@
 //! A new encoding: a module with `find`, a [`Method`], and its sign in `survey`.
 
 mod blob;
+mod bytes;
 mod codes;
 mod concat;
+mod embedded;
 mod escapes;
 mod leet;
 mod likeness;
@@ -24,7 +26,7 @@ mod turned;
 mod words;
 mod writer;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use portcullis_core::{Budget, Run, Span};
 
@@ -60,6 +62,15 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// Makes a reading of `outer`'s text one of what that was read from.
+    fn nest(&mut self, outer: &Self) {
+        self.map = compose(&self.text, &self.map, &outer.map);
+        let inner: BTreeSet<Method> = self.methods.iter().copied().collect();
+        self.methods = outer.methods.iter().copied().filter(|m| !inner.contains(m)).collect();
+        self.methods.extend(inner);
+        self.places.clone_from(&outer.places);
+    }
+
     /// The same reading where the text that was decoded was itself a reading, with `outer` as its map.
     #[must_use]
     pub fn over(self, outer: &[Run]) -> Self {
@@ -91,50 +102,53 @@ pub struct Decoded {
 /// Bytes of the text around a stretch that are kept with it.
 const AROUND: usize = 160;
 
+/// Most texts that are decoded for each level of nesting: what the surest stretches leave, and what those say
+/// that overlap them.
+const BRANCHES: usize = 2;
+
 /// Decodes what `text` holds, within the limits and until the budget is spent.
 pub fn decode(text: &str, limits: Limits, budget: &Budget) -> Decoded {
     let mut decoded = Decoded::default();
-    let mut layer: Option<Reading> = None;
     let mut room = limits;
-    for _ in 0..limits.depth {
+    let mut layers: VecDeque<(usize, Option<Reading>)> = VecDeque::from([(0, None)]);
+    let mut left = BRANCHES * limits.depth;
+    while let Some((level, layer)) = layers.pop_front() {
         let source = layer.as_ref().map_or(text, |reading| reading.text.as_str());
-        let signs = survey(source);
+        let signs = if level < limits.depth { survey(source) } else { Signs::default() };
         if !signs.any() {
-            break;
+            continue;
         }
-        let Some(found) = stretches(source, signs, budget) else {
+        let Some((surest, others)) = stretches(source, signs, budget) else {
             decoded.is_cut = true;
             break;
         };
-        if found.is_empty() {
-            break;
+        for found in [surest, others] {
+            if found.is_empty() || left == 0 {
+                continue;
+            }
+            left -= 1;
+            let is_language = found.iter().any(|stretch| stretch.look == Look::Language);
+            let (mut next, is_cut) = write(source, found, room);
+            if let Some(outer) = &layer {
+                next.nest(outer);
+            }
+            decoded.is_cut |= is_cut;
+            room.bytes = room.bytes.saturating_sub(next.text.len());
+            room.runs = room.runs.saturating_sub(next.map.len());
+            if is_language && !next.text.is_empty() {
+                decoded.readings.push(next.clone());
+            }
+            if !is_cut {
+                layers.push_back((level + 1, Some(next)));
+            }
         }
-        let is_language = found.iter().any(|stretch| stretch.look == Look::Language);
-        let (mut next, is_cut) = write(source, found, room);
-        if let Some(outer) = &layer {
-            next.map = compose(&next.text, &next.map, &outer.map);
-            let inner: BTreeSet<Method> = next.methods.iter().copied().collect();
-            next.methods = outer.methods.iter().copied().filter(|m| !inner.contains(m)).collect();
-            next.methods.extend(inner);
-            next.places.clone_from(&outer.places);
-        }
-        decoded.is_cut |= is_cut;
-        room.bytes = room.bytes.saturating_sub(next.text.len());
-        room.runs = room.runs.saturating_sub(next.map.len());
-        if is_language && !next.text.is_empty() {
-            decoded.readings.push(next.clone());
-        }
-        if is_cut {
-            break;
-        }
-        layer = Some(next);
     }
     decoded
 }
 
-/// Every stretch that decodes, in order and without overlap; none where the budget ended. The decoders
-/// whose readings are the surest come first.
-fn stretches(text: &str, signs: Signs, budget: &Budget) -> Option<Vec<Stretch>> {
+/// Every stretch that decodes, in order and without overlap, and those that overlap them (see [`apart`]); none
+/// where the budget ended. The decoders whose readings are the surest come first.
+fn stretches(text: &str, signs: Signs, budget: &Budget) -> Option<(Vec<Stretch>, Vec<Stretch>)> {
     type Find = fn(&str, &mut Vec<Stretch>);
     let decoders: [(bool, Find); 10] = [
         (signs.escapes, escapes::find),
@@ -204,5 +218,7 @@ fn boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().take(4).find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
+#[cfg(test)]
+mod nested_tests;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,6 @@
 
 use portcullis_core::Span;
 
-use crate::likeness::mean;
 use crate::stretch::{Method, Stretch};
 use crate::writer::Writer;
 
@@ -83,10 +82,11 @@ fn run(chars: &[(usize, char)], from: usize) -> Option<(usize, Option<Stretch>)>
     }
     let last = chars.get(end.checked_sub(1)?).copied()?;
     let span = Span { start: chars.get(from)?.0, end: last.0 + last.1.len_utf8() };
-    let is_text = letters >= LEAST
-        && others * 2 < letters
-        && mean(reading.text()).is_none_or(|mean| mean >= 100);
-    Some((end.max(from + 1), is_text.then(|| Stretch::language(span, Method::Spaced, reading))))
+    let is_text = letters >= LEAST && others * 2 < letters;
+    Some((
+        end.max(from + 1),
+        is_text.then(|| Stretch::joined(span, Method::Spaced, reading)).flatten(),
+    ))
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! A stretch of a text that was decoded.
 
+use std::collections::BTreeMap;
+
 use portcullis_core::Span;
 
-use crate::likeness::{Look, look};
+use crate::likeness::{Look, look, mean, reads};
 use crate::writer::Writer;
 
 /// How a stretch was encoded.
@@ -75,8 +77,17 @@ pub(crate) struct Stretch {
 impl Stretch {
     /// A stretch whose reading looks like something.
     pub(crate) fn new(span: Span, method: Method, reading: Writer) -> Option<Self> {
-        let look = look(reading.text());
+        let look = look(reading.text(), reading.junk());
         (look != Look::Noise).then_some(Self { span, method, look, reading })
+    }
+
+    /// A stretch of letters that stood apart: language unless its Latin letters say otherwise.
+    pub(crate) fn joined(span: Span, method: Method, reading: Writer) -> Option<Self> {
+        let is_language = mean(reading.text()).is_none() || reads(reading.text());
+        if is_language {
+            return Some(Self::language(span, method, reading));
+        }
+        Self::new(span, method, reading)
     }
 
     /// A stretch that is known to be language.
@@ -85,14 +96,36 @@ impl Stretch {
     }
 }
 
-/// Stretches in order, without overlap: those given first win.
-pub(crate) fn apart(found: Vec<Stretch>) -> Vec<Stretch> {
-    let mut kept = std::collections::BTreeMap::<usize, Stretch>::new();
+/// Bytes that a stretch must decode beside those that it shares with others, to be read on its own.
+const OWN: usize = 24;
+
+/// Stretches in order, without overlap: those given first win. The second are words of those that lost, where
+/// they reach well beyond what won: a decoy inside them must not hide them.
+pub(crate) fn apart(found: Vec<Stretch>) -> (Vec<Stretch>, Vec<Stretch>) {
+    let (mut kept, mut lost) = (BTreeMap::new(), BTreeMap::new());
     for stretch in found {
-        let before = kept.range(..stretch.span.end).next_back();
-        if before.is_none_or(|(_, other)| other.span.end <= stretch.span.start) {
-            kept.insert(stretch.span.start, stretch);
+        let Some(stretch) = insert(&mut kept, stretch) else { continue };
+        if stretch.look == Look::Language && stretch.span.len() >= OWN + shared(&kept, stretch.span)
+        {
+            insert(&mut lost, stretch);
         }
     }
-    kept.into_values().collect()
+    (kept.into_values().collect(), lost.into_values().collect())
+}
+
+/// Takes a stretch in, or gives it back where it overlaps another.
+fn insert(kept: &mut BTreeMap<usize, Stretch>, stretch: Stretch) -> Option<Stretch> {
+    let before = kept.range(..stretch.span.end).next_back();
+    if before.is_some_and(|(_, other)| other.span.end > stretch.span.start) {
+        return Some(stretch);
+    }
+    kept.insert(stretch.span.start, stretch);
+    None
+}
+
+/// Bytes of `span` that are decoded by others.
+fn shared(kept: &BTreeMap<usize, Stretch>, span: Span) -> usize {
+    let touching = kept.range(..span.end).rev().map(|(_, other)| other.span);
+    let touching = touching.take_while(|other| other.end > span.start);
+    touching.map(|other| other.end.min(span.end) - other.start.max(span.start)).sum()
 }

@@ -2,12 +2,16 @@
 
 use portcullis_core::{Run, Span};
 
+use crate::likeness::is_junk;
+
 /// A text in the making, with the place of every piece in its source.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Writer {
     text: String,
     map: Vec<Run>,
     last: Last,
+    /// Characters that were left out because no text holds them.
+    junk: usize,
 }
 
 /// What may be added to the last run.
@@ -30,6 +34,16 @@ impl Writer {
     /// Bytes of the text, and at most how many runs map it.
     pub(crate) fn size(&self) -> (usize, usize) {
         (self.text.len(), self.map.len() + 1)
+    }
+
+    /// How many characters were left out, or put in doubt.
+    pub(crate) fn junk(&self) -> usize {
+        self.junk
+    }
+
+    /// Says of one more character that it may be none.
+    pub(crate) fn doubt(&mut self) {
+        self.junk += 1;
     }
 
     /// Copies `span` of `source`.
@@ -69,8 +83,11 @@ impl Writer {
     }
 
     /// Adds a character that stands for `source`. The characters of a word, and the space after it, share
-    /// one run.
+    /// one run. What no text holds is left out and counted.
     pub(crate) fn put(&mut self, c: char, source: Span) {
+        if is_junk(c) {
+            return self.doubt();
+        }
         if source.is_empty() {
             return self.separate(c);
         }
@@ -129,12 +146,17 @@ impl Writer {
 
 /// Where the last run of `map`, `run`, is loose but of equal lengths, puts two runs in its place.
 fn split(run: Run, text: &str, map: &mut Vec<Run>) {
-    let first = text.get(run.view..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+    let first = first_len(run.view, text);
     if run.view_len == run.source_len && first < run.view_len {
         map.pop();
         map.push(Run { view_len: first, ..run });
         map.push(Run { view: run.view + first, view_len: run.view_len - first, ..run });
     }
+}
+
+/// Bytes of the character at `at`.
+fn first_len(at: usize, text: &str) -> usize {
+    text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8)
 }
 
 /// The map of `text` to what `outer` maps to, where `inner` maps `text` to the view of `outer`. Runs of
@@ -158,7 +180,8 @@ pub(crate) fn compose(text: &str, inner: &[Run], outer: &[Run]) -> Vec<Run> {
                 };
                 (Span { start, end }, source, is_exact)
             });
-        if run.view_len == run.source_len {
+        // one character is not to be split, whatever stands for its parts
+        if run.view_len == run.source_len && first_len(run.view, text) < run.view_len {
             for (part, source, is_exact) in touched {
                 let run = Run {
                     view: run.view + (part.start - middle.start),

@@ -84,4 +84,6 @@ fn finding(kind: &'static str, severity: Severity, confidence: f64) -> Finding {
 }
 
 #[cfg(test)]
+mod decoded_tests;
+#[cfg(test)]
 mod tests;

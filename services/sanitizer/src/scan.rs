@@ -1,6 +1,6 @@
 //! One ask under the detectors: what each text adds to the report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use portcullis_core::{
     Ask, Direction, Edit, Finding, Learned, Masking, Place, Report, Severity, Span, Text, View,
@@ -20,6 +20,8 @@ const LEAST_VIEW_BYTES: usize = 64 * 1024;
 const RUNS: usize = 32 * 1024;
 /// Most encodings inside each other, whatever the policy asks for.
 const DEPTH: usize = 5;
+/// Most readings of a text that were disguised when they were decoded and are decoded again.
+const FURTHER: usize = 4;
 /// Most edits in a report, for the same reason.
 const EDITS: usize = 16 * 1024;
 /// Most findings of one kind for one text; the last one stands for the rest too.
@@ -152,39 +154,97 @@ impl<'a> Scan<'a> {
     /// Makes views of what `text` says once it is decoded, and gives the values that they show. Where it is
     /// itself a reading, `outer` is that.
     fn decoded(&mut self, place: Place, text: &str, outer: Option<&View>) -> Vec<Value> {
+        let mut values = Vec::new();
+        let mut further = VecDeque::new();
+        self.decode(place, text, outer, &mut further, &mut values);
+        // what was decoded may be disguised in its turn
+        for _ in 0..FURTHER {
+            let Some(view) = further.pop_front() else { break };
+            self.decode(place, view.text.expose(), Some(&view), &mut further, &mut values);
+        }
+        values
+    }
+
+    /// One step of [`Self::decoded`]. Readings that are themselves to be decoded are added to `further`.
+    fn decode(
+        &mut self,
+        place: Place,
+        text: &str,
+        outer: Option<&View>,
+        further: &mut VecDeque<View>,
+        values: &mut Vec<Value>,
+    ) {
         let depth = self.settings.decode_depth.min(DEPTH);
         let limits = Limits { depth, bytes: self.room.bytes, runs: self.room.runs };
         let decoded = decode(text, limits, &self.ask.budget);
         if decoded.is_cut {
             self.report_cut(place);
         }
-        let mut values = Vec::new();
         for reading in decoded.readings {
             let reading = match outer {
                 Some(view) => reading.over(&view.map),
                 None => reading,
             };
-            let Reading { text, map, methods, places } = reading;
-            // a map over another map may have more runs than either
-            if map.len() > self.room.runs {
-                self.report_cut(place);
-                break;
+            let span =
+                reading.places.iter().copied().reduce(|a, b| Span { start: a.start, end: b.end });
+            let names: Vec<&str> = reading.methods.iter().map(|method| method.name()).collect();
+            let shown = self.undisguise(place, reading);
+            further.extend(shown.iter().filter(|view| view.kind != ViewKind::Decoded).cloned());
+            for mut view in shown {
+                if view.kind == ViewKind::Canonical {
+                    view.kind = ViewKind::Decoded;
+                }
+                if self.report.views.iter().any(|other| other.text == view.text) {
+                    continue;
+                }
+                // a map over another map may have more runs than either
+                if view.map.len() > self.room.runs || view.text.len() > self.room.bytes {
+                    return self.report_cut(place);
+                }
+                self.room.bytes -= view.text.len();
+                self.room.runs -= view.map.len();
+                let index = self.ask.views.len() + self.report.views.len();
+                self.report.findings.push(
+                    finding("encoding.decoded", Severity::Info, 0.9)
+                        .at(place, span)
+                        .in_view(Some(index))
+                        .with_detail(names.join(", ")),
+                );
+                values.extend(self.emit(view));
             }
-            self.room.bytes = self.room.bytes.saturating_sub(text.len());
-            self.room.runs = self.room.runs.saturating_sub(map.len());
-            let index = self.ask.views.len() + self.report.views.len();
-            let span = places.into_iter().reduce(|a, b| Span { start: a.start, end: b.end });
-            let names: Vec<&str> = methods.into_iter().map(|method| method.name()).collect();
-            self.report.findings.push(
-                finding("encoding.decoded", Severity::Info, 0.9)
-                    .at(place, span)
-                    .in_view(Some(index))
-                    .with_detail(names.join(", ")),
-            );
-            let text = Text::from(text);
-            values.extend(self.emit(View { kind: ViewKind::Decoded, source: place, text, map }));
         }
-        values
+    }
+
+    /// The views of a decoded text: its canonical form where it has one, else the text, and what it hides.
+    fn undisguise(&mut self, place: Place, reading: Reading) -> Vec<View> {
+        let Reading { text, map, .. } = reading;
+        let view = |kind, text: &str, map| View { kind, source: place, text: text.into(), map };
+        if text.is_ascii() {
+            return vec![view(ViewKind::Decoded, &text, map)];
+        }
+        let mut room = Room { ..self.room };
+        let useless = invisible::useless(&text);
+        let canonical = canonical::read(&text, place, &useless, &mut room);
+        let (hidden, mut is_cut) = hidden::read(&text, place, &useless, &mut room);
+        is_cut |= canonical.as_ref().is_some_and(|canonical| canonical.is_cut);
+        let canonical = canonical.map(|canonical| canonical.view);
+        let canonical = canonical.filter(|view| !view.text.is_empty());
+        let is_plain = canonical.is_none();
+        let over = |inner: View| {
+            let text = inner.text.expose().to_owned();
+            let inner_map = inner.map;
+            let reading = Reading { text, map: inner_map, methods: Vec::new(), places: Vec::new() };
+            let Reading { text, map, .. } = reading.over(&map);
+            view(inner.kind, &text, map)
+        };
+        let mut views: Vec<View> = canonical.into_iter().chain(hidden).map(over).collect();
+        if is_plain {
+            views.insert(0, view(ViewKind::Decoded, &text, map));
+        }
+        if is_cut {
+            self.report_cut(place);
+        }
+        views
     }
 
     fn emit(&mut self, view: View) -> Vec<Value> {

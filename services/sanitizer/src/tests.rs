@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::*;
 
-fn ask(text: &str) -> Ask {
+pub(super) fn ask(text: &str) -> Ask {
     Ask {
         interaction: Interaction {
             id: MessageId::parse("m1").unwrap(),
@@ -35,7 +35,7 @@ fn ask(text: &str) -> Ask {
     }
 }
 
-fn check(ask: &Ask) -> Report {
+pub(super) fn check(ask: &Ask) -> Report {
     sanitize(ask, &ask.settings::<Settings>().unwrap()).unwrap()
 }
 
