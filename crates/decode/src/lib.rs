@@ -8,6 +8,7 @@
 //!
 //! A new encoding: a module with `find`, a [`Method`], and its sign in `survey`.
 
+mod backwards;
 mod blob;
 mod codes;
 mod concat;
@@ -15,11 +16,13 @@ mod escapes;
 mod leet;
 mod likeness;
 mod morse;
+mod numbers;
 mod pairs;
 mod pig;
 mod spaced;
 mod stretch;
 mod survey;
+mod tokens;
 mod turned;
 mod words;
 mod writer;
@@ -136,14 +139,16 @@ pub fn decode(text: &str, limits: Limits, budget: &Budget) -> Decoded {
 /// whose readings are the surest come first.
 fn stretches(text: &str, signs: Signs, budget: &Budget) -> Option<Vec<Stretch>> {
     type Find = fn(&str, &mut Vec<Stretch>);
-    let decoders: [(bool, Find); 10] = [
+    let decoders: [(bool, Find); 12] = [
         (signs.escapes, escapes::find),
         (signs.token, blob::find),
         (signs.codes, codes::find),
+        (signs.codes || signs.token, numbers::find),
         (signs.pieces, concat::find),
         (signs.morse, morse::find),
         (signs.spaced, spaced::find),
         (signs.turned, turned::find),
+        (signs.backwards, backwards::find),
         (signs.pig, pig::find),
         (signs.leet, leet::find),
         (signs.flips, leet::find_cases),
@@ -204,5 +209,7 @@ fn boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().take(4).find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
+#[cfg(test)]
+mod forms;
 #[cfg(test)]
 mod tests;
