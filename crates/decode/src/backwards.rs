@@ -39,31 +39,33 @@ static BACKWARD: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     turned.filter(|word| word.chars().count() > 2 && !FORWARD.contains(word)).collect()
 });
 
-/// Bits for the first and the last character of each word in [`BACKWARD`], so that few words need a search.
-static ENDS: LazyLock<[u64; 16]> = LazyLock::new(|| {
-    let mut ends = [0; 16];
-    for (part, bit) in BACKWARD.iter().filter_map(|word| ends_of(word)) {
-        if let Some(bits) = ends.get_mut(part) {
-            *bits |= 1 << bit;
+/// A bit for the first and the last byte of each word in [`BACKWARD`], in capitals too, so that few words need a
+/// search.
+static ENDS: LazyLock<Vec<u64>> = LazyLock::new(|| {
+    let mut ends = vec![0; 1024];
+    for word in BACKWARD.iter() {
+        let big = word.to_uppercase();
+        for (first, last) in [(word, word), (word, &big), (&big, word), (&big, &big)] {
+            let ends_of = first.bytes().next().zip(last.bytes().next_back());
+            let at = ends_of.map_or(0, |(first, last)| index(first, last));
+            if let Some(bits) = ends.get_mut(at / 64) {
+                *bits |= 1 << (at % 64);
+            }
         }
     }
     ends
 });
 
-fn ends_of(word: &str) -> Option<(usize, u32)> {
-    let code = |c: char| c.to_lowercase().next().map_or(0, u32::from);
-    let mut chars = word.chars();
-    let (first, last) = (chars.next()?, chars.next_back()?);
-    let hash =
-        code(first).wrapping_mul(31).wrapping_add(code(last)).wrapping_mul(0x9E37_79B1) >> 22;
-    Some(((hash / 64) as usize, hash % 64))
+fn index(first: u8, last: u8) -> usize {
+    usize::from(first) << 8 | usize::from(last)
 }
 
 /// Whether a word is known backwards.
 fn is_backward(word: &str) -> bool {
-    let has_ends = |(part, bit)| ENDS.get(part).is_some_and(|bits| bits >> bit & 1 == 1);
-    ends_of(word).is_some_and(has_ends)
-        && word.chars().nth(WORD).is_none()
+    let [first, .., last] = word.as_bytes() else { return false };
+    let at = index(*first, *last);
+    ENDS.get(at / 64).is_some_and(|bits| bits >> (at % 64) & 1 == 1)
+        && word.len() <= 4 * WORD
         && BACKWARD.contains(&word.to_lowercase())
 }
 
@@ -73,7 +75,7 @@ fn known(word: &str) -> &str {
 
 /// Whether enough words of a text are known backwards.
 pub(crate) fn may_hold(text: &str) -> bool {
-    text.split_whitespace().filter(|word| is_backward(known(word))).nth(LEAST - 1).is_some()
+    text.split_ascii_whitespace().filter(|word| is_backward(known(word))).nth(LEAST - 1).is_some()
 }
 
 /// Adds the lines that hold more known words backwards than forward.

@@ -152,6 +152,12 @@ impl<'a> Code<'a> {
         let Some(Token::Literal(last)) = at.checked_sub(1).and_then(|at| self.get(at)) else {
             return false;
         };
+        // doubled quotes are one quote in tables, and names in text stand between backticks
+        let between = self.text.get(last.end..next.start).unwrap_or_default();
+        let between = between.trim_matches(['"', '\'', '\\']);
+        if between.is_empty() || !between.chars().all(char::is_whitespace) {
+            return false;
+        }
         let is_open = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == ' ');
         let (last, next) = (self.piece(last), self.piece(next));
         is_open(last.chars().next_back())
@@ -168,12 +174,12 @@ impl<'a> Code<'a> {
         (self.copied <= BYTES).then(|| held.clone())
     }
 
-    /// The pieces of a literal that names others: `${a}${b}`, `{a}{b}`, `$a$b`. None where it names none
-    /// that is known.
+    /// The pieces of a literal that names others: `${a}${b}`, `{a}{b}`, `$a$b`. None where it names
+    /// fewer than two that are known: one is how code writes any message.
     fn template(&mut self, literal: Span) -> Option<Vec<Span>> {
         let content = self.piece(literal);
         memchr::memchr2(b'$', b'{', content.as_bytes())?;
-        let (mut pieces, mut known, mut at) = (Vec::new(), false, 0);
+        let (mut pieces, mut known, mut others, mut at) = (Vec::new(), 0, 0, 0);
         while let Some(offset) =
             content.get(at..).and_then(|rest| memchr::memchr2(b'$', b'{', rest.as_bytes()))
         {
@@ -190,15 +196,18 @@ impl<'a> Code<'a> {
             pieces.push(before);
             match self.held(Span { start: start + name, end: start + name + len }) {
                 Some(held) if pieces.len() + held.len() <= PIECES => {
-                    known = true;
+                    known += 1;
                     pieces.extend(held);
                 }
-                _ => pieces.push(Span { start: start + sign, end: start + at }),
+                _ => {
+                    others += 1;
+                    pieces.push(Span { start: start + sign, end: start + at });
+                }
             }
         }
         pieces.push(Span { start: literal.start + at, end: literal.end });
         pieces.retain(|piece| !piece.is_empty());
-        known.then_some(pieces)
+        (known >= 2 && known > others).then_some(pieces)
     }
 
     /// The items of the list that begins at `at`, what joins them, and where it ends: `["a", "b"].join("")`,
@@ -247,11 +256,12 @@ impl<'a> Code<'a> {
     /// Adds the stretch of a sum of two pieces or more, over the literals that it joins.
     fn report(&mut self, pieces: &[Span], found: &mut Vec<Stretch>) {
         let bytes: usize = pieces.iter().map(Span::len).sum();
-        if pieces.len() < 2 || self.spent + bytes > BYTES {
+        let full = || pieces.iter().filter(|piece| !piece.is_empty());
+        let is_one = full().next().is_none_or(|first| full().all(|piece| piece == first));
+        if is_one || self.spent + bytes > BYTES {
             return;
         }
         self.spent += bytes;
-        let full = || pieces.iter().filter(|piece| !piece.is_empty());
         let start = full().map(|piece| piece.start).min().unwrap_or(0);
         let end = full().map(|piece| piece.end).max().unwrap_or(0);
         let mut reading = Writer::default();
@@ -330,6 +340,9 @@ mod tests {
             r#"print(", ".join(["red apples", "green pears"]))"#,
             r#"colors = ["red apples", "green pears"]; use(colors + other)"#,
             "Search for \"red shoes\", \"blue shoes\" and 'green shoes'",
+            "The fields `user name`\n* `user mail` and `user phone` or a \"\"quoted\"\" \"\"word\"\"",
+            "s = \"\"; s += \"hello world\"; t = \"\"",
+            "name = \"Anna\"; print(f\"Hello {name}, {count} of them\")",
             r#"if (kind == "apple" && size > 3) { return "fruit"; }"#,
         ] {
             assert_eq!(readings(text), [""; 0], "{text}");

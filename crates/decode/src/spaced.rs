@@ -91,6 +91,11 @@ fn signs(gap: Chars) -> impl Iterator<Item = char> {
     gap.iter().map(|(_, c)| *c)
 }
 
+/// Whether `c` belongs to the text and not to what separates its letters.
+fn is_sign(c: char, separator: Chars) -> bool {
+    !is_letter(c) && !c.is_whitespace() && c != '_' && !signs(separator).any(|other| other == c)
+}
+
 /// What a gap between two letters that stand alone is, beside a separator.
 enum Between<'a> {
     /// The separator.
@@ -139,13 +144,16 @@ fn separator(chars: Chars, from: usize) -> Option<Chars> {
     if !starts_word || !is_letter_at(chars, from) || is_letter_at(chars, from + 1) {
         return None;
     }
-    let (second, first_gap) = next(chars, from)?;
-    let (_, second_gap) = next(chars, second)?;
-    // the first letter may be a word
-    let is_word = second_gap.len() < first_gap.len()
-        && !matches!(between(first_gap, second_gap), Between::Other);
-    let separator = if is_word { second_gap } else { first_gap };
-    (separator.len() <= SEPARATOR).then_some(separator)
+    let (second, mut separator) = next(chars, from)?;
+    let (mut at, mut count) = (second, 1);
+    // what stands between words is longer
+    while let Some((after, gap)) = (count < 4).then(|| next(chars, at)).flatten() {
+        if gap.len() < separator.len() {
+            separator = gap;
+        }
+        (at, count) = (after, count + 1);
+    }
+    (count > 1 && separator.len() <= SEPARATOR).then_some(separator)
 }
 
 /// Letters in a row, with what they spell.
@@ -158,6 +166,7 @@ struct Row {
     /// Signs of the text, and ends of words without a separator.
     others: usize,
     plain: usize,
+    was_plain: bool,
 }
 
 impl Row {
@@ -170,18 +179,22 @@ impl Row {
 
     /// Takes in what stands between two letters, beside the separator; whether the row goes on.
     fn pass(&mut self, gap: Chars, separator: Chars) -> bool {
+        let mut is_plain_end = false;
         let (shown, is_break) = match between(gap, separator) {
             Between::Letters => (&[][..], false),
             Between::Sign(signs) => (signs, false),
+            // one letter between two such ends may be a word, two may not
+            Between::Words { is_plain: true, .. } if self.was_plain => return false,
             Between::Words { signs, is_plain } => {
                 self.plain += usize::from(is_plain);
+                is_plain_end = is_plain;
                 (signs, true)
             }
             Between::Other => return false,
         };
-        let is_shown =
-            |c: char| !c.is_whitespace() && c != '_' && !signs(separator).any(|other| other == c);
-        shown.iter().filter(|(_, c)| is_shown(*c)).for_each(|sign| self.put(*sign));
+        self.was_plain = is_plain_end;
+        let shown = shown.iter().filter(|(_, c)| is_sign(*c, separator));
+        shown.for_each(|sign| self.put(*sign));
         if let (true, Some((start, _)), Some((end, c))) = (is_break, gap.first(), gap.last()) {
             self.reading.put(' ', Span { start: *start, end: end + c.len_utf8() });
         }
@@ -212,6 +225,18 @@ fn run(chars: Chars, from: usize) -> Option<(usize, Option<Stretch>)> {
     {
         at = after;
         row.put(*chars.get(at)?);
+    }
+    // signs at the end of the text belong to it
+    for _ in 0..4 {
+        let after = at + separator.len() + 1;
+        let is_separated =
+            chars.get(at + 1..after).is_some_and(|gap| signs(gap).eq(signs(separator)));
+        let Some(sign) = chars.get(after).filter(|(_, c)| is_separated && is_sign(*c, separator))
+        else {
+            break;
+        };
+        row.put(*sign);
+        at = after;
     }
     let ((start, _), (last, c)) = (*chars.get(from)?, *chars.get(at)?);
     let is_text = row.is_text(separator);
@@ -254,6 +279,7 @@ mod tests {
             ("I**g**n**o**r**e** **a**l**l", "Ignore all"),
             ("I<wbr>g<wbr>n<wbr>o<wbr>r<wbr>e<wbr> <wbr>a<wbr>l<wbr>l", "Ignore all"),
             ("\"I\", \"g\", \"n\", \"o\", \"r\", \"e\"", "Ignore"),
+            ("I ' m   h a p p y .", "I'm happy."),
             ("I   d o n ' t   c a r e", "I don't care"),
             ("تـجـاـهـلـ ـكـل", "تجاهل كل"),
         ] {

@@ -63,7 +63,7 @@ pub(crate) fn survey(text: &str) -> Signs {
     let is_turned = rotated.max(turned) >= GAIN;
     Signs {
         token: has_run(bytes, TOKEN, is_token),
-        codes: counts.codes >= 4 || has(b"hr(") || has(b"HR("),
+        codes: counts.codes >= 4 || memchr(b'(', bytes).is_some() && (has(b"hr(") || has(b"HR(")),
         escapes: has_escape(bytes),
         pieces: memchr2(b'"', b'\'', bytes).is_some() && memchr2(b'+', b'&', bytes).is_some()
             || memchr(b'{', bytes).is_some() && memchr(b'=', bytes).is_some()
@@ -167,16 +167,10 @@ impl Counts {
                 codes += u8::from(
                     (a & DIGIT != 0) & (word_b != 0) & (word_c == 0) & ((d | e) & WORD != 0),
                 );
-                alone +=
-                    u8::from((a & (WORD | APOSTROPHE) == 0) & (b & LETTER != 0) & (word_c == 0));
+                let is_alone = (a & (WORD | APOSTROPHE) == 0) & (b & LETTER != 0) & (word_c == 0);
+                alone += u8::from(is_alone);
                 // two letters that both stand alone: one does in "when I may"
-                spaced += u8::from(
-                    (a & WORD == 0)
-                        & (b & LETTER != 0)
-                        & (word_c == 0)
-                        & (d & LETTER != 0)
-                        & (e & WORD == 0),
-                );
+                spaced += u8::from(is_alone & (d & LETTER != 0) & (e & WORD == 0));
                 leet += u8::from(
                     (letter_a != 0) & (letter_c != 0) & (b & LEET != 0)
                         | (a & DIGIT != 0) & (b & LETTER != 0),

@@ -69,10 +69,20 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
                 }
                 None => at += 1,
             },
-            b'+' | b'.' | b'&' | b'~' | b'*' => {
+            // behind a quote and before a blank it ends a sentence
+            b'.' if ends_sentence(bytes, at) => {
+                tokens.push(Token::Other);
+                at += 1;
+            }
+            b'+' | b'.' | b'&' | b'~' => {
                 tokens.push(Token::Join);
                 at += 1;
                 at += usize::from(byte == b'.' && bytes.get(at) == Some(&b'.'));
+            }
+            // after a line's end it begins the item of a list
+            b'*' if !is_line_start(bytes, at) => {
+                tokens.push(Token::Join);
+                at += 1;
             }
             // `||`, `<<` and `<>` join in SQL, C++ and Elixir
             b'|' | b'<'
@@ -109,6 +119,18 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
         }
     }
     tokens
+}
+
+fn ends_sentence(bytes: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+    before.is_some_and(|b| !b.is_ascii_whitespace() && *b != b'.')
+        && bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace)
+}
+
+/// Whether only blanks stand before `at` on its line; few are looked at.
+fn is_line_start(bytes: &[u8], at: usize) -> bool {
+    let head = bytes.get(at.saturating_sub(16)..at).unwrap_or_default();
+    head.iter().rev().find(|b| !matches!(b, b' ' | b'\t')).is_none_or(|b| *b == b'\n')
 }
 
 /// The literal whose quote is at `at`, on one line, and where it ends; an apostrophe inside a word opens

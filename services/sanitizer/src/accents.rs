@@ -49,6 +49,14 @@ const WORDS: [&str; 40] = [
 const LEAST: usize = 2;
 const SHARE: usize = 4;
 
+/// Bytes for each that begins a character outside ASCII, at most: German has one in 40, French one in 20.
+const DENSITY: usize = 16;
+
+/// Whether enough letters have accents for a look at the words.
+pub(crate) fn may_be_drawn(text: &str) -> bool {
+    DENSITY * text.bytes().filter(|b| *b >= 0xC0).count() >= text.len()
+}
+
 /// Whether accents are only drawn on a text: words with them are English without.
 pub(crate) fn are_drawn(text: impl Iterator<Item = char>) -> bool {
     let (mut english, mut accented) = (0, 0);

@@ -82,7 +82,7 @@ pub(crate) fn read(
 /// are only folded beside such.
 fn may_change(text: &str) -> bool {
     let has_latin = text.bytes().any(|b| b.is_ascii_alphabetic());
-    has_latin && accents::are_drawn(text.chars())
+    has_latin && accents::may_be_drawn(text) && accents::are_drawn(text.chars())
         || text.chars().any(|c| {
             !c.is_ascii()
                 && (styled::letter(c).is_some()
