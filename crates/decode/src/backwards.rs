@@ -10,8 +10,7 @@ use crate::stretch::{Method, Stretch};
 use crate::words::words;
 use crate::writer::Writer;
 
-/// Fewest words of a line that are known backwards, and longest line.
-const LEAST: usize = 2;
+/// Longest line.
 const LINE: usize = 4096;
 /// Most characters of a known word.
 const WORD: usize = 16;
@@ -26,7 +25,7 @@ disregard password secret hidden message above tell every follow answer \
 כל ההוראות הקודמות התעלם המערכת חשוף הנחיות את של על \
 सभी निर्देश निर्देशों पिछले अनदेखा और करें अपना अपने सिस्टम प्रॉम्प्ट दिखाएं को के में है \
 tüm talimatları önceki sistem istemini göster istemi bütün kuralları bana için ver unut \
-wszystkie poprzednie instrukcje zignoruj ujawnij systemowy systemowe swój zasady pokaż jest nie hasło zapomnij \
+wszystkie poprzednie instrukcje zignoruj ujawnij systemowy systemowe swój zasady pokaż jest hasło zapomnij \
 bỏ qua tất cả các hướng dẫn trước tiết lộ lời nhắc thống của bạn không những được và \
 모든 이전 이전의 지시를 지시사항을 무시하고 시스템 프롬프트를 프롬프트 공개하세요 보여줘 그리고 명령을 \
 όλες τις προηγούμενες οδηγίες αγνόησε αποκάλυψε συστήματος και του";
@@ -73,15 +72,19 @@ fn known(word: &str) -> &str {
     word.trim_matches(|c: char| c.is_ascii_punctuation())
 }
 
-/// Whether enough words of a text are known backwards.
+/// Whether two different words of a text are known backwards.
 pub(crate) fn may_hold(text: &str) -> bool {
-    text.split_ascii_whitespace().filter(|word| is_backward(known(word))).nth(LEAST - 1).is_some()
+    let mut found = text.split_ascii_whitespace().map(known).filter(|word| is_backward(word));
+    found.next().is_some_and(|first| found.any(|word| word != first))
 }
 
 /// Adds the lines that hold more known words backwards than forward.
 pub(crate) fn find(text: &str, found: &mut Vec<Stretch>) {
     for line in words(text, |c| c != '\n').filter(|line| line.len() <= LINE) {
         let source = text.get(line.start..line.end).unwrap_or_default();
+        if !may_hold(source) {
+            continue;
+        }
         let (mut forward, mut backward) = (0, 0);
         for span in words(source, |c| !c.is_whitespace()) {
             let word = source.get(span.start..span.end).unwrap_or_default();
@@ -89,7 +92,7 @@ pub(crate) fn find(text: &str, found: &mut Vec<Stretch>) {
             backward += usize::from(is_backward(word));
             forward += usize::from(FORWARD.contains(&word.to_lowercase()));
         }
-        if backward >= LEAST && backward > 2 * forward {
+        if backward > 2 * forward {
             found.push(turn(source, line));
         }
     }

@@ -343,6 +343,7 @@ mod tests {
             "The fields `user name`\n* `user mail` and `user phone` or a \"\"quoted\"\" \"\"word\"\"",
             "s = \"\"; s += \"hello world\"; t = \"\"",
             "name = \"Anna\"; print(f\"Hello {name}, {count} of them\")",
+            r#"name = "Alice"; std::cout << "Hello, " << name << "!";"#,
             r#"if (kind == "apple" && size > 3) { return "fruit"; }"#,
         ] {
             assert_eq!(readings(text), [""; 0], "{text}");

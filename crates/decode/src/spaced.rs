@@ -9,8 +9,8 @@ use crate::writer::Writer;
 
 /// Fewest letters of a stretch.
 const LEAST: usize = 5;
-/// Fewest letters where signs that separate the items of a list stand between signs of a script that may write
-/// a word with one.
+/// Fewest letters where signs that separate the items of a list stand between them, as in "a, e, i, o, u", or
+/// between signs of a script that may write a word with one.
 const LEAST_LISTED: usize = 10;
 /// Most characters of a separator, of what stands between two words, and of a tag in either.
 const SEPARATOR: usize = 8;
@@ -204,7 +204,8 @@ impl Row {
     /// Whether it is long enough, and reads like language where that can be told.
     fn is_text(&self, separator: Chars) -> bool {
         let mean = mean(self.reading.text());
-        let is_list = mean.is_none() && signs(separator).any(|c| ",，、;；/|・·•".contains(c));
+        let is_list = signs(separator).any(|c| ",，、;；/|・·•".contains(c))
+            && (mean.is_none() || signs(separator).any(char::is_whitespace));
         self.letters >= if is_list { LEAST_LISTED } else { LEAST }
             && self.others * 2 < self.letters
             // initials of several names
@@ -278,7 +279,7 @@ mod tests {
             ("(i)(g)(n)(o)(r)(e) (a)(l)(l)", "ignore all"),
             ("I**g**n**o**r**e** **a**l**l", "Ignore all"),
             ("I<wbr>g<wbr>n<wbr>o<wbr>r<wbr>e<wbr> <wbr>a<wbr>l<wbr>l", "Ignore all"),
-            ("\"I\", \"g\", \"n\", \"o\", \"r\", \"e\"", "Ignore"),
+            ("\"I\", \"g\", \"n\", \"o\", \"r\", \"e\", \"t\", \"h\", \"e\", \"m\"", "Ignorethem"),
             ("I ' m   h a p p y .", "I'm happy."),
             ("I   d o n ' t   c a r e", "I don't care"),
             ("تـجـاـهـلـ ـكـل", "تجاهل كل"),
@@ -297,6 +298,7 @@ mod tests {
             "1 2 3 4 5 6 7 8",
             "x x x x x x x q q q",
             "a, b, c, d, e, f, g",
+            "a, e, i, o, u",
             "J. R. R. Tolkien, U.S., E.U., U.K., N.Y.",
             "U.S. E.U. U.K. N.Y. L.A.",
             "金、木、水、火、土",

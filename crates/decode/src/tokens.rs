@@ -84,6 +84,11 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
                 tokens.push(Token::Join);
                 at += 1;
             }
+            // C++ writes what it prints with names between, which says nothing new
+            b'<' if bytes.get(at + 1) == Some(&b'<') && !is_between_quotes(bytes, at) => {
+                tokens.push(Token::Other);
+                at += 2;
+            }
             // `||`, `<<` and `<>` join in SQL, C++ and Elixir
             b'|' | b'<'
                 if matches!(
@@ -125,6 +130,15 @@ fn ends_sentence(bytes: &[u8], at: usize) -> bool {
     let before = at.checked_sub(1).and_then(|before| bytes.get(before));
     before.is_some_and(|b| !b.is_ascii_whitespace() && *b != b'.')
         && bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace)
+}
+
+/// Whether quotes stand on both sides of the two signs at `at`, not far.
+fn is_between_quotes(bytes: &[u8], at: usize) -> bool {
+    let is_quote = |b: Option<&u8>| b.is_some_and(|b| matches!(b, b'"' | b'\''));
+    let ink = |b: &&u8| !b.is_ascii_whitespace() && **b != b'\\';
+    let head = bytes.get(at.saturating_sub(16)..at).unwrap_or_default();
+    let tail = bytes.get(at + 2..).unwrap_or_default();
+    is_quote(head.iter().rev().find(ink)) && is_quote(tail.iter().take(16).find(ink))
 }
 
 /// Whether only blanks stand before `at` on its line; few are looked at.

@@ -78,6 +78,12 @@ fn texts() -> impl Strategy<Value = String> {
             "\u{2800}",
             "\u{F71}",
             "\u{F73}",
+            "áll ánd yóu ",
+            "\u{346}",
+            "\u{489}",
+            "🇮 🇬 🇳 🇴",
+            "\u{200E}",
+            "\u{FEFF}",
         ])
         .prop_map(String::from),
     ];
