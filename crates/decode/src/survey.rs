@@ -2,7 +2,6 @@
 
 use memchr::{memchr, memchr2, memmem};
 
-use crate::backwards;
 use crate::likeness::{class, pair};
 use crate::spaced;
 use crate::tokens::may_join;
@@ -30,8 +29,6 @@ pub(crate) struct Signs {
     pub(crate) pig: bool,
     /// Letters that read better rotated or backwards.
     pub(crate) turned: bool,
-    /// Letters that may read better backwards, or that pairs tell little about.
-    pub(crate) backwards: bool,
 }
 
 impl Signs {
@@ -47,20 +44,16 @@ pub(crate) const TOKEN: usize = 16;
 const MORSE: usize = 10;
 
 /// Fewest letters of ASCII alone between other signs, for a closer look; a text about me has "I" and "a".
-const ALONE: u8 = 6;
+const ALONE: u8 = 8;
 
 /// Least gain of a stretch by rotating or turning it, in quarters of a bit.
 pub(crate) const GAIN: i32 = 100;
-/// Gain by turning from which a closer look is worth its time.
-const MAY_GAIN: i32 = 45;
 
 /// Looks over `text`.
 pub(crate) fn survey(text: &str) -> Signs {
     let bytes = text.as_bytes();
     let counts = Counts::of(bytes);
-    let (rotated, turned) = turns(bytes);
     let has = |name: &[u8]| memmem::find(bytes, name).is_some();
-    let is_turned = rotated.max(turned) >= GAIN;
     Signs {
         token: has_run(bytes, TOKEN, is_token),
         codes: counts.codes >= 4 || memchr(b'(', bytes).is_some() && (has(b"hr(") || has(b"HR(")),
@@ -75,8 +68,7 @@ pub(crate) fn survey(text: &str) -> Signs {
         leet: counts.leet >= 2,
         flips: counts.flips >= 3,
         pig: counts.pig >= 2,
-        turned: is_turned,
-        backwards: turned >= MAY_GAIN || !text.is_ascii() && backwards::may_hold(text),
+        turned: is_turned(bytes),
     }
 }
 
@@ -282,9 +274,9 @@ const fn classes() -> [u8; 256] {
     classes
 }
 
-/// The most that some stretch gains by rot13, and by being read backwards: the greatest sum of a stretch
-/// (Kadane).
-fn turns(bytes: &[u8]) -> (i32, i32) {
+/// Whether some stretch gains more than [`GAIN`] by rot13 or by being read backwards: the greatest sum
+/// of a stretch (Kadane).
+fn is_turned(bytes: &[u8]) -> bool {
     let (mut before, mut rotated, mut turned) = (26_usize, 0_i32, 0_i32);
     let (mut best_rotated, mut best_turned) = (0, 0);
     for byte in bytes {
@@ -296,7 +288,7 @@ fn turns(bytes: &[u8]) -> (i32, i32) {
         best_turned = best_turned.max(turned);
         before = class;
     }
-    (best_rotated, best_turned)
+    best_rotated.max(best_turned) >= GAIN
 }
 
 /// Gains of a word, its edges included, by rot13 and by reversal.

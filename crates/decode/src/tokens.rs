@@ -24,8 +24,7 @@ pub(crate) enum Token {
 }
 
 /// Names of what joins its arguments, and of what adds its argument to what stands before it.
-pub(crate) const JOINERS: [&str; 6] =
-    ["concat", "concatenate", "paste0", "strcat", "str_c", "implode"];
+pub(crate) const JOINERS: [&str; 5] = ["concat", "concatenate", "paste0", "strcat", "implode"];
 pub(crate) const ADDERS: [&str; 4] = ["append", "push_str", "concat", "add"];
 
 /// Whether a text may join literals: by a look at what stands on both sides of each quote.
@@ -50,8 +49,8 @@ pub(crate) fn may_join(bytes: &[u8]) -> bool {
             }
         }
     }
-    let names: [&[u8]; 8] =
-        [b"join", b"concat", b"CONCAT", b"Concat", b"paste0", b"strcat", b"str_c", b"implode"];
+    let names: [&[u8]; 7] =
+        [b"join", b"concat", b"CONCAT", b"Concat", b"paste0", b"strcat", b"implode"];
     held >= 2 || is_list && names.iter().any(|name| memmem::find(bytes, name).is_some())
 }
 
