@@ -113,7 +113,8 @@ fn decode(text: &str, method: Method, group: &[Escape]) -> Option<Stretch> {
     }
     flush(&mut bytes, &mut reading);
     between(text, Span { start: at, end: span.end }, method, has_space, &mut reading);
-    Stretch::new(span, method, reading)
+    // where every escape is junk the rest was there before
+    (reading.junk() < group.len()).then(|| Stretch::new(span, method, reading)).flatten()
 }
 
 /// What stands between two escapes. In a URL without spaces `+` is one.
@@ -202,7 +203,7 @@ fn html(text: &str, at: usize) -> Option<Escape> {
             Some(digits) => (16, digits, 3),
             None => (10, number, 2),
         };
-        let len = digits.bytes().take(8).take_while(|b| char::from(*b).is_digit(radix)).count();
+        let len = digits.bytes().take(32).take_while(|b| char::from(*b).is_digit(radix)).count();
         let code = u32::from_str_radix(digits.get(..len)?, radix).ok()?;
         let end = at + skipped + len;
         let end = end + usize::from(text.get(end..)?.starts_with(';'));
@@ -210,57 +211,28 @@ fn html(text: &str, at: usize) -> Option<Escape> {
     }
     let len = rest.bytes().take(32).take_while(u8::is_ascii_alphanumeric).count();
     let name = rest.get(..len).filter(|_| rest.get(len..).is_some_and(|r| r.starts_with(';')))?;
-    let found = NAMED.iter().find(|(known, _)| *known == name)?.1;
-    escape(at, at + len + 2, Value::Char(found))
+    let known = NAMED.iter().find(|(known, _)| *known == name).map(|(_, c)| *c);
+    escape(at, at + len + 2, Value::Char(known.or_else(|| drawn(name))?))
+}
+
+/// The letter of a named reference that draws it in another style: `&Iopf;`, `&gfr;`, `&nscr;`.
+fn drawn(name: &str) -> Option<char> {
+    let letter = ["opf", "fr", "scr"].iter().find_map(|style| name.strip_suffix(style))?;
+    letter.parse().ok().filter(char::is_ascii_alphabetic)
 }
 
 /// The named references of ASCII signs and of spaces, and those of signs in running text. Letters with
 /// marks are left out: nothing is hidden by them.
-const NAMED: [(&str, char); 44] = [
-    ("lt", '<'),
-    ("gt", '>'),
-    ("amp", '&'),
-    ("quot", '"'),
-    ("apos", '\''),
-    ("nbsp", ' '),
-    ("Tab", '\t'),
-    ("NewLine", '\n'),
-    ("excl", '!'),
-    ("num", '#'),
-    ("dollar", '$'),
-    ("percnt", '%'),
-    ("lpar", '('),
-    ("rpar", ')'),
-    ("ast", '*'),
-    ("midast", '*'),
-    ("plus", '+'),
-    ("comma", ','),
-    ("period", '.'),
-    ("sol", '/'),
-    ("colon", ':'),
-    ("semi", ';'),
-    ("equals", '='),
-    ("quest", '?'),
-    ("commat", '@'),
-    ("lsqb", '['),
-    ("lbrack", '['),
-    ("bsol", '\\'),
-    ("rsqb", ']'),
-    ("rbrack", ']'),
-    ("Hat", '^'),
-    ("lowbar", '_'),
-    ("grave", '`'),
-    ("lcub", '{'),
-    ("lbrace", '{'),
-    ("verbar", '|'),
-    ("vert", '|'),
-    ("rcub", '}'),
-    ("rbrace", '}'),
-    ("shy", '\u{AD}'),
-    ("zwnj", '\u{200C}'),
-    ("zwj", '\u{200D}'),
-    ("ensp", ' '),
-    ("emsp", ' '),
+#[rustfmt::skip]
+const NAMED: [(&str, char); 46] = [
+    ("lt", '<'), ("gt", '>'), ("amp", '&'), ("quot", '"'), ("apos", '\''), ("nbsp", ' '), ("Tab", '\t'),
+    ("NewLine", '\n'), ("excl", '!'), ("num", '#'), ("dollar", '$'), ("percnt", '%'), ("lpar", '('),
+    ("rpar", ')'), ("ast", '*'), ("midast", '*'), ("plus", '+'), ("comma", ','), ("period", '.'),
+    ("sol", '/'), ("colon", ':'), ("semi", ';'), ("equals", '='), ("quest", '?'), ("commat", '@'),
+    ("lsqb", '['), ("lbrack", '['), ("bsol", '\\'), ("rsqb", ']'), ("rbrack", ']'), ("Hat", '^'),
+    ("lowbar", '_'), ("grave", '`'), ("lcub", '{'), ("lbrace", '{'), ("verbar", '|'), ("vert", '|'),
+    ("rcub", '}'), ("rbrace", '}'), ("shy", '\u{AD}'), ("ZeroWidthSpace", '\u{200B}'),
+    ("NoBreak", '\u{2060}'), ("zwnj", '\u{200C}'), ("zwj", '\u{200D}'), ("ensp", ' '), ("emsp", ' '),
 ];
 
 /// `=41`, and the soft line break.
@@ -274,7 +246,7 @@ fn quoted_printable(text: &str, at: usize) -> Option<Escape> {
     is_upper.then(|| escape(at, at + 3, Value::Byte(u8::try_from(byte).ok()?)))?
 }
 
-/// `\u0041`, `\u{41}`, `\U00000041`, `\x41`, `\101`; two halves of a UTF-16 pair count as one.
+/// `\u0041`, `\u{41}`, `\x{41}`, `\U00000041`, `\x41`, `\101`, `\000041` of CSS; two halves of a UTF-16 pair count as one.
 fn backslash(text: &str, at: usize) -> Option<Escape> {
     let rest = text.get(at + 1..)?;
     // in JSON inside JSON the backslash is escaped too
@@ -282,7 +254,7 @@ fn backslash(text: &str, at: usize) -> Option<Escape> {
         let inner = backslash(text, at + 1)?;
         return escape(at, inner.span.end, inner.value);
     }
-    if let Some(body) = rest.strip_prefix("u{") {
+    if let Some(body) = rest.strip_prefix("u{").or_else(|| rest.strip_prefix("x{")) {
         let len = body.bytes().take(7).take_while(u8::is_ascii_hexdigit).count();
         let code = hex(text, at + 3, len).filter(|_| len > 0)?;
         let is_closed = body.get(len..).is_some_and(|b| b.starts_with('}'));
@@ -302,7 +274,10 @@ fn backslash(text: &str, at: usize) -> Option<Escape> {
             escape(at, at + 12, Value::Char(c))
         }
         b'U' => escape(at, at + 10, Value::Char(char::from_u32(hex(text, at + 2, 8)?)?)),
-        b'x' => escape(at, at + 4, Value::Byte(u8::try_from(hex(text, at + 2, 2)?).ok()?)),
+        b'x' | b'X' => escape(at, at + 4, Value::Byte(u8::try_from(hex(text, at + 2, 2)?).ok()?)),
+        b'0' if rest.starts_with("00") && hex(text, at + 1, 6).is_some() => {
+            escape(at, at + 7, Value::Char(char::from_u32(hex(text, at + 1, 6)?)?))
+        }
         b'0'..=b'3' => {
             let word = text.get(at + 1..at + 4)?;
             let byte = u8::from_str_radix(word, 8).ok()?;
@@ -348,6 +323,12 @@ mod tests {
             (r"\x49\x67\x6e\x6f\x72\x65", "Ignore"),
             (r"\u{49}\u{67}nore", "Ignore"),
             (r"\111\147\156\157re", "Ignore"),
+            (r"\x{49}\x{67}nore", "Ignore"),
+            (r"\X49\X67nore", "Ignore"),
+            (r"\000049\000067nore", "Ignore"),
+            ("&#000000000073;&#x0000000067;nore", "Ignore"),
+            ("&Iopf;&gfr;&nscr;ore all", "Ignore"),
+            ("%u0049%u0067%u006e%u006f%u0072%u0065", "Ignore"),
             ("U+0049 U+0067 U+006E U+006F U+0072 U+0065", "Ignore"),
         ] {
             assert_eq!(readings(text), [reading], "{text}");
@@ -364,6 +345,7 @@ mod tests {
             r"C:\users\101\x",
             "a & b &c;",
             "&#;&#x;&;%%%==\\\\u",
+            "&opf; &frfr; \\x{} \\X",
         ] {
             assert_eq!(readings(text), [""; 0], "{text}");
         }

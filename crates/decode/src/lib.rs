@@ -17,11 +17,13 @@ mod escapes;
 mod leet;
 mod likeness;
 mod morse;
+mod numbers;
 mod pairs;
 mod pig;
 mod spaced;
 mod stretch;
 mod survey;
+mod tokens;
 mod turned;
 mod words;
 mod writer;
@@ -150,10 +152,11 @@ pub fn decode(text: &str, limits: Limits, budget: &Budget) -> Decoded {
 /// where the budget ended. The decoders whose readings are the surest come first.
 fn stretches(text: &str, signs: Signs, budget: &Budget) -> Option<(Vec<Stretch>, Vec<Stretch>)> {
     type Find = fn(&str, &mut Vec<Stretch>);
-    let decoders: [(bool, Find); 10] = [
+    let decoders: [(bool, Find); 11] = [
         (signs.escapes, escapes::find),
         (signs.token, blob::find),
         (signs.codes, codes::find),
+        (signs.codes || signs.token, numbers::find),
         (signs.pieces, concat::find),
         (signs.morse, morse::find),
         (signs.spaced, spaced::find),
@@ -218,6 +221,8 @@ fn boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().take(4).find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
+#[cfg(test)]
+mod forms;
 #[cfg(test)]
 mod nested_tests;
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! One cheap look over a text: which encodings it may hold, so that clean text costs next to nothing.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memmem};
 
 use crate::likeness::{class, pair};
 use crate::spaced;
+use crate::tokens::may_join;
 
 /// What a text may hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,6 +43,9 @@ pub(crate) const TOKEN: usize = 16;
 /// Fewest bytes of Morse.
 const MORSE: usize = 10;
 
+/// Fewest letters of ASCII alone between other signs, for a closer look; a text about me has "I" and "a".
+const ALONE: u8 = 8;
+
 /// Least gain of a stretch by rotating or turning it, in quarters of a bit.
 pub(crate) const GAIN: i32 = 100;
 
@@ -49,40 +53,23 @@ pub(crate) const GAIN: i32 = 100;
 pub(crate) fn survey(text: &str) -> Signs {
     let bytes = text.as_bytes();
     let counts = Counts::of(bytes);
+    let has = |name: &[u8]| memmem::find(bytes, name).is_some();
     Signs {
         token: has_run(bytes, TOKEN, is_token),
-        codes: counts.codes >= 4,
+        codes: counts.codes >= 4 || memchr(b'(', bytes).is_some() && (has(b"hr(") || has(b"HR(")),
         escapes: has_escape(bytes),
         pieces: memchr2(b'"', b'\'', bytes).is_some() && memchr2(b'+', b'&', bytes).is_some()
-            || memchr(b'{', bytes).is_some() && memchr(b'=', bytes).is_some(),
+            || memchr(b'{', bytes).is_some() && memchr(b'=', bytes).is_some()
+            || may_join(bytes),
         morse: has_run(bytes, MORSE, is_morse),
-        spaced: counts.spaced >= 3 || !text.is_ascii() && has_letters_apart(text),
+        // blocks of bytes see letters of ASCII only
+        spaced: counts.spaced >= 3
+            || (counts.alone >= ALONE || !text.is_ascii()) && spaced::may_hold(text),
         leet: counts.leet >= 2,
         flips: counts.flips >= 3,
         pig: counts.pig >= 2,
         turned: is_turned(bytes),
     }
-}
-
-/// Whether letters of any script stand alone in a row; blocks of bytes see those of ASCII only.
-fn has_letters_apart(text: &str) -> bool {
-    let (mut apart, mut word) = (0, 0);
-    for c in text.chars().chain([' ']) {
-        if c.is_alphanumeric() {
-            word += 1;
-        } else {
-            match word {
-                0 => {}
-                1 => apart += 1,
-                _ => apart = 0,
-            }
-            word = 0;
-        }
-        if apart >= spaced::LEAST {
-            return true;
-        }
-    }
-    false
 }
 
 pub(crate) fn is_token(byte: u8) -> bool {
@@ -93,7 +80,7 @@ pub(crate) fn is_token(byte: u8) -> bool {
 fn is_morse(byte: u8) -> bool {
     matches!(
         byte,
-        b'.' | b'-' | b'_' | b'/' | b'|' | b' ' | b'\n' | 0xC2 | 0xB7 | 0xE2 | 0x80..=0x95
+        b'.' | b'-' | b'_' | b'/' | b'|' | b' ' | b'\n' | 0xC2 | 0xB7 | 0xE2 | 0x80..=0x9F
     )
 }
 
@@ -117,7 +104,8 @@ fn has_escape(bytes: &[u8]) -> bool {
     let is_hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
     let coded = |sign: u8| {
         memchr::memchr_iter(sign, bytes).any(|at| {
-            is_hex(at + 1) && is_hex(at + 2)
+            let is_unicode = bytes.get(at + 1).is_some_and(|b| matches!(b, b'u' | b'U'));
+            (is_hex(at + 1) || sign == b'%' && is_unicode) && is_hex(at + 2)
                 || bytes.get(at + 1).is_some_and(|b| matches!(b, b'\n' | b'\r'))
         })
     };
@@ -126,7 +114,7 @@ fn has_escape(bytes: &[u8]) -> bool {
         || memchr(b'\\', bytes).is_some()
         || memchr::memchr_iter(b'&', bytes)
             .any(|at| bytes.get(at + 1).is_some_and(|b| *b == b'#' || b.is_ascii_alphabetic()))
-        || memchr::memmem::find(bytes, b"U+").is_some()
+        || memmem::find(bytes, b"U+").is_some()
 }
 
 /// Counts of pairs and triples of neighbouring bytes, in two blocks that follow each other: the most that any
@@ -135,6 +123,7 @@ fn has_escape(bytes: &[u8]) -> bool {
 struct Counts {
     codes: u8,
     spaced: u8,
+    alone: u8,
     leet: u8,
     flips: u8,
     /// One for each word that ends in "ay", less a third of the words.
@@ -160,20 +149,20 @@ impl Counts {
             else {
                 continue;
             };
-            let [mut codes, mut spaced, mut leet, mut flips, mut pig, mut words] = [0_u8; 6];
+            let [mut codes, mut spaced, mut alone, mut leet, mut flips, mut pig, mut words] =
+                [0_u8; 7];
             for ((((a, b), c), d), e) in a.iter().zip(b).zip(c).zip(d).zip(e) {
                 let (a, b, c, d, e) = (*a, *b, *c, *d, *e);
                 let (letter_a, letter_c) = (a & LETTER, c & LETTER);
-                let (word_b, word_c, word_d) = (b & WORD, c & WORD, d & WORD);
-                codes += u8::from((a & DIGIT != 0) & (word_b != 0) & (word_c == 0) & (word_d != 0));
-                // two letters that both stand alone: one does in "when I may"
-                spaced += u8::from(
-                    (a & WORD == 0)
-                        & (b & LETTER != 0)
-                        & (word_c == 0)
-                        & (d & LETTER != 0)
-                        & (e & WORD == 0),
+                let (word_b, word_c) = (b & WORD, c & WORD);
+                // the next number may stand behind two signs
+                codes += u8::from(
+                    (a & DIGIT != 0) & (word_b != 0) & (word_c == 0) & ((d | e) & WORD != 0),
                 );
+                let is_alone = (a & (WORD | APOSTROPHE) == 0) & (b & LETTER != 0) & (word_c == 0);
+                alone += u8::from(is_alone);
+                // two letters that both stand alone: one does in "when I may"
+                spaced += u8::from(is_alone & (d & LETTER != 0) & (e & WORD == 0));
                 leet += u8::from(
                     (letter_a != 0) & (letter_c != 0) & (b & LEET != 0)
                         | (a & DIGIT != 0) & (b & LETTER != 0),
@@ -183,7 +172,7 @@ impl Counts {
                 words += u8::from((b & LETTER != 0) & (letter_c == 0));
             }
             let pig = i16::from(pig) - i16::from(words) / 3;
-            let here = Self { codes, spaced, leet, flips, pig };
+            let here = Self { codes, spaced, alone, leet, flips, pig };
             most = most.most(last.plus(here));
             last = here;
         }
@@ -194,6 +183,7 @@ impl Counts {
         Self {
             codes: self.codes.saturating_add(other.codes),
             spaced: self.spaced.saturating_add(other.spaced),
+            alone: self.alone.saturating_add(other.alone),
             leet: self.leet.saturating_add(other.leet),
             flips: self.flips.saturating_add(other.flips),
             pig: self.pig + other.pig,
@@ -204,6 +194,7 @@ impl Counts {
         Self {
             codes: self.codes.max(other.codes),
             spaced: self.spaced.max(other.spaced),
+            alone: self.alone.max(other.alone),
             leet: self.leet.max(other.leet),
             flips: self.flips.max(other.flips),
             pig: self.pig.max(other.pig),
@@ -222,6 +213,7 @@ const SIGN: u8 = 8;
 const LEET: u8 = DIGIT | SIGN;
 const A: u8 = 16;
 const Y: u8 = 32;
+const APOSTROPHE: u8 = 64;
 
 fn kind_of(byte: u8) -> u8 {
     let bit = |is: bool, bit: u8| u8::from(is) * bit;
@@ -231,6 +223,7 @@ fn kind_of(byte: u8) -> u8 {
         | bit((byte == b'@') | (byte == b'$'), SIGN)
         | bit(byte == b'a', A)
         | bit(byte == b'y', Y)
+        | bit(byte == b'\'', APOSTROPHE)
 }
 
 const BLOCK: usize = 240;

@@ -9,6 +9,7 @@ use portcullis_core::{Place, Run, Span, Text, View, ViewKind};
 use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
 
+use crate::accents;
 use crate::confusable::{folded, look_alike, words_to_fold};
 use crate::invisible::{Sort, Useless};
 use crate::marks::{self, Fate};
@@ -58,7 +59,13 @@ pub(crate) fn read(
     let piled = drop_marks(&mut pieces);
     let is_dropped = pieces.len() != whole;
     let folded = fold(&mut pieces);
-    if useless.is_empty() && folded.is_empty() && !is_dropped && !matters(text, &pieces) {
+    let is_plain = drop_accents(&mut pieces);
+    if useless.is_empty()
+        && folded.is_empty()
+        && !is_dropped
+        && !is_plain
+        && !matters(text, &pieces)
+    {
         return None;
     }
     let (reading, map, is_cut) = write(text, &pieces, room);
@@ -75,19 +82,20 @@ pub(crate) fn read(
 /// are only folded beside such.
 fn may_change(text: &str) -> bool {
     let has_latin = text.bytes().any(|b| b.is_ascii_alphabetic());
-    text.chars().any(|c| {
-        !c.is_ascii()
-            && (styled::letter(c).is_some()
-                || marks::is_for_any_script(c)
-                || has_latin && look_alike(c).is_some())
-    })
+    has_latin && accents::may_be_drawn(text) && accents::are_drawn(text.chars())
+        || text.chars().any(|c| {
+            !c.is_ascii()
+                && (styled::letter(c).is_some()
+                    || marks::is_for_any_script(c)
+                    || has_latin && look_alike(c).is_some())
+        })
 }
 
-/// Most signs of running text whose other form is not worth a reading.
+/// Most signs of running text, and letters taken apart, whose other form is not worth a reading.
 const FEW: usize = 4;
 
-/// Whether a reading says more than its text: it differs by more than spaces and a few signs that
-/// everyday text has.
+/// Whether a reading says more than its text: it differs by more than spaces and a few signs or decomposed
+/// letters that everyday text has.
 fn matters(text: &str, pieces: &[Piece]) -> bool {
     let mut few = 0;
     for group in pieces.chunk_by(|a, b| a.source == b.source) {
@@ -101,7 +109,9 @@ fn matters(text: &str, pieces: &[Piece]) -> bool {
             || received.chars().all(is_spelling)
             || (received.nfc().eq(shown().nfc()) && !shown().any(|c| c.is_ascii_alphanumeric()));
         let is_sign = received.chars().all(is_sign);
-        few += usize::from(is_sign);
+        // letters taken apart, as file systems of macOS do: judges know them composed
+        let is_apart = received.chars().nth(1).is_some() && shown().nth(1).is_none();
+        few += usize::from(is_sign || is_apart);
         if !is_spelling && !is_sign || few > FEW {
             return true;
         }
@@ -155,6 +165,16 @@ fn drop_marks(pieces: &mut Vec<Piece>) -> Vec<Span> {
     }
     *pieces = kept;
     piled
+}
+
+/// Takes accents off a text that is English without them; whether it was.
+fn drop_accents(pieces: &mut Vec<Piece>) -> bool {
+    let are_drawn = accents::are_drawn(pieces.iter().map(|piece| piece.c));
+    if are_drawn {
+        pieces.retain(|piece| !marks::is_mark(piece.c));
+        pieces.iter_mut().for_each(|piece| piece.c = marks::plain(piece.c));
+    }
+    are_drawn
 }
 
 /// Whether `text` has the canonical reading `expected`.

@@ -159,6 +159,8 @@ pub(crate) fn words_to_fold(text: &[char]) -> Vec<Fold> {
     let mut start = 0;
     let mut is_latin_text = None;
     let mut short = Vec::new();
+    // letters of flags that stand alone: none is a flag, and a few spell something
+    let mut alone = Vec::new();
     for word in text.split(|c| !is_word(*c)) {
         let range = start..start + word.len();
         start = range.end + 1;
@@ -173,8 +175,11 @@ pub(crate) fn words_to_fold(text: &[char]) -> Vec<Fold> {
                 run.iter().all(char::is_ascii)
                     || run.iter().all(|c| styled::is_regional(*c)) && styled::are_flags(run)
             };
+            let fold = Fold { range, deceives: false };
             if word.len() >= LEAST && !runs.all(are_flags) {
-                words.push(Fold { range, deceives: false });
+                words.push(fold);
+            } else if word.len() == 1 && word.iter().all(|c| styled::is_regional(*c)) {
+                alone.push(fold);
             }
         } else if word.iter().any(|c| look_alike(*c).is_some())
             && word.iter().all(|c| is_latin_like(*c))
@@ -194,6 +199,10 @@ pub(crate) fn words_to_fold(text: &[char]) -> Vec<Fold> {
     // alone, a short word says nothing; beside words that deceive it is one of them
     if words.iter().any(|word| word.deceives) && !short.is_empty() {
         words.append(&mut short);
+        words.sort_by_key(|word| word.range.start);
+    }
+    if alone.len() > LEAST {
+        words.append(&mut alone);
         words.sort_by_key(|word| word.range.start);
     }
     words

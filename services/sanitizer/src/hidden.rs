@@ -3,7 +3,7 @@
 use portcullis_core::{Place, Run, Span, Text, View, ViewKind};
 
 use crate::canonical::Room;
-use crate::invisible::{Useless, tag_to_ascii};
+use crate::invisible::{Sort, Useless, tag_to_ascii};
 
 /// Fewer characters are chance and no message.
 const LEAST: usize = 2;
@@ -34,6 +34,7 @@ impl Reading {
 
     /// Adds bytes of UTF-8, each with its place; what is not UTF-8 or no text is left out.
     fn decode(&mut self, bytes: &mut Vec<(u8, Span)>) {
+        untable(bytes);
         let raw: Vec<u8> = bytes.iter().map(|(byte, _)| *byte).collect();
         let mut at = 0;
         for chunk in raw.utf8_chunks() {
@@ -68,6 +69,7 @@ pub(crate) fn read(
         is_cut: false,
     };
     let mut bytes: Vec<(u8, Span)> = Vec::new();
+    let mut bits: Vec<(char, Span)> = Vec::new();
     for run in useless {
         let Some(piece) = text.get(run.span.start..run.span.end) else { continue };
         for (at, c) in piece.char_indices() {
@@ -82,10 +84,15 @@ pub(crate) fn read(
             } else if let Some(shown) = tag_to_ascii(c) {
                 reading.decode(&mut bytes);
                 reading.add(shown, source);
+            } else if run.sort == Sort::Invisible {
+                bits.push((c, source));
             }
         }
     }
     reading.decode(&mut bytes);
+    if let Some(mut hidden) = of_bits(&bits) {
+        reading.decode(&mut hidden);
+    }
     if reading.text.chars().filter(|c| !c.is_whitespace()).nth(LEAST - 1).is_none() {
         return (None, reading.is_cut);
     }
@@ -93,6 +100,56 @@ pub(crate) fn read(
     room.runs = room.runs.saturating_sub(reading.map.len());
     let Reading { text, map, is_cut, .. } = reading;
     (Some(View { kind: ViewKind::Hidden, source: place, text: Text::from(text), map }), is_cut)
+}
+
+/// Brings bytes from selectors that were counted in another way to the usual one: from U+E0100 as zero, or four
+/// bits in each of the first sixteen.
+fn untable(bytes: &mut Vec<(u8, Span)>) {
+    let plain = |shift: u8| {
+        let is_plain = |b: &&(u8, Span)| {
+            let byte = b.0.wrapping_sub(shift);
+            byte.is_ascii_lowercase() || byte == b' '
+        };
+        bytes.iter().filter(is_plain).count()
+    };
+    if bytes.len() >= 8 && bytes.iter().all(|(byte, _)| *byte < 16) {
+        let (pairs, _) = bytes.as_chunks::<2>();
+        let join = |[high, low]: &[(u8, Span); 2]| {
+            (high.0 << 4 | low.0, Span { start: high.1.start, end: low.1.end })
+        };
+        *bytes = pairs.iter().map(join).collect();
+    } else if plain(16) > plain(0) && bytes.iter().all(|(byte, _)| *byte >= 16) {
+        bytes.iter_mut().for_each(|(byte, _)| *byte -= 16);
+    }
+}
+
+/// Fewest invisible characters that may be bits of a text.
+const BITS: usize = 32;
+
+/// The bytes of two kinds of invisible characters that stand for zero and one, whichever is which, where that
+/// gives text.
+fn of_bits(bits: &[(char, Span)]) -> Option<Vec<(u8, Span)>> {
+    let (first, _) = bits.first().filter(|_| bits.len() >= BITS)?;
+    let other = bits.iter().map(|(c, _)| c).find(|c| *c != first)?;
+    if bits.iter().any(|(c, _)| c != first && c != other) {
+        return None;
+    }
+    let (bytes, _) = bits.as_chunks::<8>();
+    // ASCII begins with a zero, so that the first character is one
+    let byte = |bits: &[(char, Span); 8]| {
+        let value = bits.iter().fold(0_u8, |value, (c, _)| value << 1 | u8::from(c == other));
+        (value, covering(bits))
+    };
+    let decoded: Vec<(u8, Span)> = bytes.iter().map(byte).collect();
+    let is_text = |b: u8| matches!(b, b' '..=b'~' | b'\n');
+    let first = decoded.first()?.0;
+    let is_varied = decoded.iter().filter(|(byte, _)| *byte != first).nth(1).is_some();
+    (is_varied && decoded.iter().all(|(byte, _)| is_text(*byte))).then_some(decoded)
+}
+
+fn covering(bits: &[(char, Span)]) -> Span {
+    let start = bits.first().map_or(0, |(_, span)| span.start);
+    Span { start, end: bits.last().map_or(start, |(_, span)| span.end) }
 }
 
 /// The byte that a variation selector stands for where bytes are hidden in them: VS1 to VS256 for 0 to
@@ -133,6 +190,33 @@ mod tests {
             assert_eq!(view.to_source(Span { start: 0, end: 7 }), Some(Span { start: 3, end: 31 }));
             assert!(!is_cut);
             assert_eq!((room.bytes, room.runs), (92, 92));
+        }
+    }
+
+    #[test]
+    fn other_tables_are_read_too() {
+        let from_zero = |b: u8| char::from_u32(0xE0100 + u32::from(b));
+        let half = |b: u8| char::from_u32(0xFE00 + u32::from(b));
+        let bit = |zero: char, one: char| {
+            let bits = "obey me".bytes().flat_map(|b| (0..8).rev().map(move |at| b >> at & 1));
+            bits.map(|bit| if bit == 1 { one } else { zero }).collect::<String>()
+        };
+        for hidden in [
+            "obey me".bytes().filter_map(from_zero).collect::<String>(),
+            "obey me".bytes().flat_map(|b| [half(b >> 4), half(b & 15)]).flatten().collect(),
+            bit('\u{200B}', '\u{200C}'),
+            bit('\u{2063}', '\u{2062}'),
+        ] {
+            let text = format!("Hi!{hidden} there");
+            let mut room = Room { bytes: 99, runs: 99 };
+            let view = read(&text, Place::Text, &useless(&text), &mut room).0.unwrap();
+            assert_eq!(view.text.expose(), "obey me");
+            let back = view.to_source(Span { start: 0, end: 7 }).unwrap();
+            assert_eq!(back, Span { start: 3, end: 3 + hidden.len() });
+        }
+        for text in ["a\u{200B}b ".repeat(40), "a\u{200B}\u{200C}b ".repeat(40)] {
+            let mut room = Room { bytes: 99, runs: 99 };
+            assert!(read(&text, Place::Text, &useless(&text), &mut room).0.is_none(), "{text}");
         }
     }
 

@@ -6,6 +6,8 @@
 
 use portcullis_core::Span;
 
+use crate::styled;
+
 /// What sort of invisible character it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sort {
@@ -14,8 +16,11 @@ pub(crate) enum Sort {
     /// Blank characters that are no white space: fillers of Hangul, the blank of Braille. They take
     /// room, so that they read as spaces.
     Filler,
-    /// Controls of direction.
+    /// Controls of direction that may deceive: overrides, and what is not closed.
     Bidi,
+    /// Controls of direction that change nothing where they stand; everyday software adds them to paths,
+    /// telephone numbers and names. They are left out of readings, and never taken out.
+    Direction,
     /// Copies of ASCII that no font shows (U+E0000 to U+E007F).
     Tag,
 }
@@ -33,20 +38,24 @@ pub(crate) fn useless(text: &str) -> Vec<Useless> {
     let mut facts: Option<Facts> = None;
     let mut before = '\0';
     // the end of a well-formed tag sequence of an emoji flag
-    let mut flag_end = 0;
+    let (mut flag_end, mut rare_flags) = (0, 0);
     for (start, c) in text.char_indices() {
         if c.is_ascii() {
             before = c;
             continue;
         }
         if before == BLACK_FLAG {
-            flag_end = start + flag_tags(text.get(start..).unwrap_or_default());
+            let (len, is_common) = flag_tags(text.get(start..).unwrap_or_default());
+            rare_flags += usize::from(len > 0 && !is_common);
+            flag_end = start + if rare_flags > RARE_FLAGS && !is_common { 0 } else { len };
         }
         if let Some(sort) = sort_of(c) {
             let end = start + c.len_utf8();
             let facts = facts.get_or_insert_with(|| Facts::of(text));
             let place = Place { before, after: text.get(end..).and_then(|r| r.chars().next()) };
-            if start >= flag_end && !is_useful(c, place, facts) {
+            if start >= flag_end && !(start == 0 && c == BYTE_ORDER) && !is_useful(c, place, facts)
+            {
+                let sort = if sort == Sort::Bidi { facts.direction(c, place) } else { sort };
                 match found.last_mut() {
                     Some(last) if last.sort == sort && last.span.end == start => {
                         last.span.end = end
@@ -96,23 +105,49 @@ impl Place {
 /// What is asked of the text as a whole, once it holds anything invisible.
 struct Facts {
     is_rtl: bool,
+    /// Whether every control of direction is closed, and none overrides.
     is_balanced: bool,
+    /// Whether no control turns anything around: none from right to left that is not closed, no override
+    /// of letters that are written from right to left.
+    is_calm: bool,
 }
 
 impl Facts {
     fn of(text: &str) -> Self {
-        let mut depth = 0_i64;
-        let mut is_balanced = true;
-        let mut is_rtl = false;
+        let (mut depth, mut lowest, mut overrides) = (0_i64, 0, 0);
+        let (mut is_rtl, mut turns, mut reverses) = (false, false, false);
         for c in text.chars() {
             match c {
-                '\u{202A}' | '\u{202B}' | '\u{2066}'..='\u{2068}' => depth += 1,
+                '\u{202A}' | '\u{202B}' | '\u{2066}'..='\u{2068}' => {
+                    depth += 1;
+                    turns |= matches!(c, '\u{202B}' | '\u{2067}');
+                }
+                '\u{202D}' | '\u{202E}' => {
+                    depth += 1;
+                    overrides += 1;
+                    reverses |= c == '\u{202E}';
+                }
                 '\u{202C}' | '\u{2069}' => depth -= 1,
                 _ => is_rtl |= is_right_to_left(c),
             }
-            is_balanced &= depth >= 0;
+            lowest = lowest.min(depth);
         }
-        Self { is_rtl, is_balanced: is_balanced && depth == 0 }
+        let is_closed = depth == 0 && lowest == 0;
+        let is_balanced = is_closed && overrides == 0;
+        let is_left_to_right = !is_rtl && !turns;
+        Self { is_rtl, is_balanced, is_calm: !reverses && (is_balanced || is_left_to_right) }
+    }
+
+    /// The sort of a control of direction that nothing needs. A mark inside a word parts it.
+    fn direction(&self, c: char, place: Place) -> Sort {
+        let is_mark = matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}');
+        let is_inside =
+            place.before.is_alphanumeric() && place.after.is_some_and(char::is_alphanumeric);
+        match self.is_calm {
+            true if is_mark && is_inside => Sort::Invisible,
+            true => Sort::Direction,
+            false => Sort::Bidi,
+        }
     }
 }
 
@@ -142,22 +177,31 @@ fn is_useful(c: char, place: Place, facts: &Facts) -> bool {
 }
 
 const BLACK_FLAG: char = '\u{1F3F4}';
+const BYTE_ORDER: char = '\u{FEFF}';
 
-/// Length in bytes of the tag sequence of a flag (England, Scotland, Wales, states of the US), or 0.
-fn flag_tags(rest: &str) -> usize {
+/// Most flags in a text of regions that few fonts show: each could carry three letters.
+const RARE_FLAGS: usize = 16;
+
+/// Length in bytes of the tag sequence of a region's flag, or 0, and whether it is England's, Scotland's,
+/// Wales's or of a state of the US. Any may be written that is shaped as in ISO 3166-2: a country, then one
+/// to three letters or digits.
+fn flag_tags(rest: &str) -> (usize, bool) {
     let mut code = String::new();
     for c in rest.chars().take(6) {
         match c {
             '\u{E007F}' => {
-                let is_flag = matches!(code.as_str(), "gbeng" | "gbsct" | "gbwls")
+                let country: Vec<char> = code.chars().take(2).collect();
+                let is_flag = code.len() >= 3 && styled::is_region(&country);
+                let is_common = matches!(code.as_str(), "gbeng" | "gbsct" | "gbwls")
                     || (code.len() == 4 && code.starts_with("us"));
-                return if is_flag { 4 * (code.len() + 1) } else { 0 };
+                return (if is_flag { 4 * (code.len() + 1) } else { 0 }, is_common);
             }
             '\u{E0061}'..='\u{E007A}' => code.extend(tag_to_ascii(c)),
-            _ => return 0,
+            '\u{E0030}'..='\u{E0039}' if code.len() >= 2 => code.extend(tag_to_ascii(c)),
+            _ => return (0, false),
         }
     }
-    0
+    (0, false)
 }
 
 /// The ASCII character that a tag character copies.
@@ -245,6 +289,9 @@ mod tests {
             "葛\u{E0100}城市",
             "ᠮᠣᠩ\u{180B}ᠭᠣᠯ",
             "שָׁ\u{034F}ּ",
+            "\u{FEFF}hi",
+            "🏴\u{E0064}\u{E0065}\u{E0062}\u{E0079}\u{E007F} 🏴\u{E0065}\u{E0073}\u{E0063}\u{E0074}\u{E007F}",
+            "🏴\u{E0066}\u{E0072}\u{E0039}\u{E0037}\u{E0031}\u{E007F}",
         ] {
             assert_eq!(useless(text), [], "{text}");
         }
@@ -256,7 +303,8 @@ mod tests {
         for text in [
             "ig\u{200B}nore",
             "ig\u{200D}nore",
-            "\u{FEFF}hi",
+            "hi\u{FEFF} there",
+            "ig\u{200E}nore",
             "a\u{2060}b",
             "co\u{AD}op",
             "a\u{FE0F}b",
@@ -269,11 +317,39 @@ mod tests {
         assert_eq!(sorts("x\u{3164}\u{2800}y"), [Sort::Filler]);
         assert_eq!(sorts("\u{2801}\u{2800}\u{2803}"), []);
         assert_eq!(sorts("a\u{202E}b"), [Sort::Bidi]);
-        assert_eq!(sorts("hello\u{200E} world"), [Sort::Bidi]);
+        assert_eq!(sorts("a\u{202E}b\u{202C}"), [Sort::Bidi, Sort::Bidi]);
+        assert_eq!(sorts("a \u{2067}b c"), [Sort::Bidi]);
+        assert_eq!(sorts("שלום \u{202D}אבג\u{202C}"), [Sort::Bidi, Sort::Bidi]);
         assert_eq!(sorts("שלום \u{202E}abc"), [Sort::Bidi]);
         assert_eq!(sorts("שלום \u{2066}abc"), [Sort::Bidi]);
         assert_eq!(sorts("hi\u{E0069}\u{E0067}"), [Sort::Tag]);
         assert_eq!(sorts("🏴\u{E0069}\u{E0067}\u{E006E}\u{E007F}"), [Sort::Tag]);
+    }
+
+    #[test]
+    fn directions_of_everyday_software_change_nothing() {
+        for text in [
+            "\u{202A}C:\\Users\\me\\file.txt",
+            "\u{202D}+1 (555) 010-0199\u{202C}",
+            "\u{2068}Anna\u{2069} sent a message",
+            "\u{200E}[27/11/2026, 10:15:03] Anna: hello\u{200E} world",
+            "\u{2067}closed\u{2069} here",
+        ] {
+            let found = useless(text);
+            assert!(
+                !found.is_empty() && found.iter().all(|u| u.sort == Sort::Direction),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn flags_of_regions_carry_no_message() {
+        let flag = "🏴\u{E0064}\u{E0065}\u{E0062}\u{E0079}\u{E007F} ";
+        assert_eq!(useless(&flag.repeat(16)), []);
+        assert_eq!(useless(&flag.repeat(18)).len(), 2);
+        let none = "🏴\u{E0071}\u{E0071}\u{E0062}\u{E0079}\u{E007F}";
+        assert_eq!(useless(none)[0].sort, Sort::Tag);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! What people mean is kept: an edit is asked for only where a value is masked or an invisible
 //! character carries nothing. NFKC and folded look-alikes live in views alone.
 
+mod accents;
 mod canonical;
 mod config;
 mod confusable;

@@ -72,7 +72,8 @@ impl Shape {
                 word = if per_token == 1 { 0 } else { word + 1 };
             }
             shape.lines += usize::from(c == '\n');
-            shape.non_text += usize::from(is_no_text(c));
+            let is_color = c == '\u{1B}' && is_color(text.get(at..).unwrap_or_default());
+            shape.non_text += usize::from(is_no_text(c) && !is_color);
             if row > 0 && c == last {
                 row += 1;
             } else {
@@ -85,6 +86,14 @@ impl Shape {
         }
         shape
     }
+}
+
+/// Whether a sequence that begins a color or ends one (`ESC [ 1 ; 31 m`) stands here, as in any log.
+fn is_color(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("\u{1B}[") else { return false };
+    let is_digit = |b: &u8| b.is_ascii_digit() || *b == b';';
+    let digits = rest.bytes().take(16).take_while(is_digit).count();
+    rest.as_bytes().get(digits) == Some(&b'm')
 }
 
 fn is_no_text(c: char) -> bool {
@@ -121,6 +130,10 @@ mod tests {
         assert_eq!(kinds("aaaaaa", &limits), ["limit.repeated"]);
         assert_eq!(kinds("aaaaa", &limits), [""; 0]);
         assert_eq!(kinds("\0\u{1}abcdefghijklmn", &limits), ["limit.control_share"]);
+        let log = "\u{1B}[1;32mok\u{1B}[0m \u{1B}[33m12:01";
+        let limits = Limits { tokens: 100, ..limits };
+        assert_eq!(kinds(log, &limits), [""; 0]);
+        assert_eq!(kinds(&log.replace('m', "K"), &limits), ["limit.control_share"]);
     }
 
     #[test]

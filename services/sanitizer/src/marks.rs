@@ -28,7 +28,11 @@ pub(crate) fn judge(base: char, marks: &[char]) -> Fate {
     match marks.len() {
         0 => Fate::Keep,
         len if len >= ANY_STACK || (is_latin && len > LATIN_STACK) => Fate::Report,
-        _ if is_latin && (strays >= LATIN_STACK || has_line) => Fate::Drop,
+        _ if is_latin
+            && (strays >= LATIN_STACK || has_line || marks.iter().any(|c| is_rare(*c))) =>
+        {
+            Fate::Drop
+        }
         _ => Fate::Keep,
     }
 }
@@ -47,7 +51,7 @@ pub(crate) fn is_mark(c: char) -> bool {
 pub(crate) fn is_for_any_script(c: char) -> bool {
     matches!(c,
         '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}'
-        | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
+        | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}' | '\u{488}' | '\u{489}')
 }
 
 /// Lines and slashes through a letter, frames around it; not the keycap of emoji.
@@ -55,6 +59,12 @@ fn is_line(c: char) -> bool {
     matches!(c,
         '\u{334}'..='\u{338}' | '\u{20D2}' | '\u{20D3}' | '\u{20DD}'..='\u{20E0}' | '\u{20E2}' | '\u{20E4}'..='\u{20E6}'
         | '\u{20EA}' | '\u{20EB}' | '\u{332}' | '\u{333}' | '\u{33F}' | '\u{305}' | '\u{35F}')
+}
+
+/// Marks that no orthography puts on Latin letters: signs of speech pathologists, small letters above, and
+/// the thousands and millions of old Cyrillic.
+fn is_rare(c: char) -> bool {
+    matches!(c, '\u{346}'..='\u{34E}' | '\u{350}'..='\u{357}' | '\u{363}'..='\u{36F}' | '\u{488}' | '\u{489}')
 }
 
 #[cfg(test)]
@@ -88,6 +98,10 @@ mod tests {
     fn piles_and_lines_go() {
         assert_eq!(fate("i\u{336}"), Fate::Drop);
         assert_eq!(fate("i\u{301}\u{302}\u{303}"), Fate::Drop);
+        assert_eq!(fate("g\u{346}"), Fate::Drop);
+        assert_eq!(fate("g\u{357}\u{353}"), Fate::Drop);
+        assert_eq!(fate("g\u{489}"), Fate::Drop);
+        assert_eq!(fate("г\u{489}"), Fate::Keep);
         assert_eq!(fate("i\u{301}\u{302}\u{303}\u{304}\u{305}\u{306}"), Fate::Report);
         assert_eq!(fate("ש\u{301}\u{302}\u{303}\u{304}\u{305}\u{306}\u{307}\u{308}"), Fate::Report);
     }

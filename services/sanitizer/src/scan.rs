@@ -279,6 +279,7 @@ impl<'a> Scan<'a> {
             (Sort::Invisible, "unicode.invisible", Severity::Low),
             (Sort::Filler, "unicode.filler", Severity::Low),
             (Sort::Bidi, "unicode.bidi", Severity::Medium),
+            (Sort::Direction, "unicode.bidi", Severity::Info),
             (Sort::Tag, "unicode.tags", Severity::High),
         ] {
             add(of(sort), &mut self.report.findings, |span| {
@@ -318,7 +319,8 @@ impl<'a> Scan<'a> {
         let removed = if self.settings.remove_invisible { useless } else { &[] };
         let mut edits: Vec<Edit> = Vec::new();
         // a filler stands where a space would: without it two words would be one
-        let removed = removed.iter().filter(|run| run.sort != Sort::Filler);
+        let removed =
+            removed.iter().filter(|run| !matches!(run.sort, Sort::Filler | Sort::Direction));
         let mut runs = removed.map(|run| run.span).peekable();
         let remove = |span| Edit { place, span, with: Masking::Remove };
         for Value { hit, .. } in values {

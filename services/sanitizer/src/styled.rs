@@ -22,11 +22,15 @@ pub(crate) fn is_regional(c: char) -> bool {
 /// Whether letters of flags make flags only.
 pub(crate) fn are_flags(letters: &[char]) -> bool {
     let (pairs, rest) = letters.as_chunks::<2>();
-    let is_flag = |pair: &[char; 2]| {
-        let code: String = pair.iter().filter_map(|c| letter(*c)).collect();
-        REGIONS.as_bytes().chunks(3).any(|region| region.starts_with(code.as_bytes()))
-    };
-    rest.is_empty() && pairs.iter().all(is_flag)
+    let shown = |pair: &[char; 2]| pair.iter().filter_map(|c| letter(*c)).collect::<Vec<_>>();
+    rest.is_empty() && pairs.iter().all(|pair| is_region(&shown(pair)))
+}
+
+/// Whether two letters are a region that has a flag.
+pub(crate) fn is_region(letters: &[char]) -> bool {
+    let code: String = letters.iter().map(char::to_ascii_uppercase).collect();
+    code.len() == 2
+        && REGIONS.as_bytes().chunks(3).any(|region| region.starts_with(code.as_bytes()))
 }
 
 const SMALL_CAPITALS: [(char, char); 25] = [
