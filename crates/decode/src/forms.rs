@@ -200,6 +200,7 @@ fn texts() -> impl Strategy<Value = String> {
             "и•г•н•о•р•и•р•у•й• •в•с•ё",
             "(i)(g)(n)(o)(r)(e) ",
             "i<b>g<b>n<b>o<b>r<b>e",
+            "иицкуртсни есв йуриронгИ",
             "&gfr;&#0000073;\\x{49}\\000049%u0049",
         ])
         .prop_map(String::from),

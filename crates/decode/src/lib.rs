@@ -8,6 +8,7 @@
 //!
 //! A new encoding: a module with `find`, a [`Method`], and its sign in `survey`.
 
+mod backwards;
 mod blob;
 mod bytes;
 mod codes;
@@ -152,7 +153,7 @@ pub fn decode(text: &str, limits: Limits, budget: &Budget) -> Decoded {
 /// where the budget ended. The decoders whose readings are the surest come first.
 fn stretches(text: &str, signs: Signs, budget: &Budget) -> Option<(Vec<Stretch>, Vec<Stretch>)> {
     type Find = fn(&str, &mut Vec<Stretch>);
-    let decoders: [(bool, Find); 11] = [
+    let decoders: [(bool, Find); 12] = [
         (signs.escapes, escapes::find),
         (signs.token, blob::find),
         (signs.codes, codes::find),
@@ -161,6 +162,7 @@ fn stretches(text: &str, signs: Signs, budget: &Budget) -> Option<(Vec<Stretch>,
         (signs.morse, morse::find),
         (signs.spaced, spaced::find),
         (signs.turned, turned::find),
+        (signs.backwards, backwards::find),
         (signs.pig, pig::find),
         (signs.leet, leet::find),
         (signs.flips, leet::find_cases),

@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memchr2, memmem};
 
+use crate::backwards;
 use crate::likeness::{class, pair};
 use crate::spaced;
 use crate::tokens::may_join;
@@ -29,6 +30,8 @@ pub(crate) struct Signs {
     pub(crate) pig: bool,
     /// Letters that read better rotated or backwards.
     pub(crate) turned: bool,
+    /// Letters that may read better backwards, or that pairs tell little about.
+    pub(crate) backwards: bool,
 }
 
 impl Signs {
@@ -48,12 +51,16 @@ const ALONE: u8 = 8;
 
 /// Least gain of a stretch by rotating or turning it, in quarters of a bit.
 pub(crate) const GAIN: i32 = 100;
+/// Gain by turning from which a closer look is worth its time.
+const MAY_GAIN: i32 = 45;
 
 /// Looks over `text`.
 pub(crate) fn survey(text: &str) -> Signs {
     let bytes = text.as_bytes();
     let counts = Counts::of(bytes);
+    let (rotated, turned) = turns(bytes);
     let has = |name: &[u8]| memmem::find(bytes, name).is_some();
+    let is_turned = rotated.max(turned) >= GAIN;
     Signs {
         token: has_run(bytes, TOKEN, is_token),
         codes: counts.codes >= 4 || memchr(b'(', bytes).is_some() && (has(b"hr(") || has(b"HR(")),
@@ -68,7 +75,8 @@ pub(crate) fn survey(text: &str) -> Signs {
         leet: counts.leet >= 2,
         flips: counts.flips >= 3,
         pig: counts.pig >= 2,
-        turned: is_turned(bytes),
+        turned: is_turned,
+        backwards: turned >= MAY_GAIN || !text.is_ascii() && backwards::may_hold(text),
     }
 }
 
@@ -274,9 +282,9 @@ const fn classes() -> [u8; 256] {
     classes
 }
 
-/// Whether some stretch gains more than [`GAIN`] by rot13 or by being read backwards: the greatest sum
-/// of a stretch (Kadane).
-fn is_turned(bytes: &[u8]) -> bool {
+/// The most that some stretch gains by rot13, and by being read backwards: the greatest sum of a stretch
+/// (Kadane).
+fn turns(bytes: &[u8]) -> (i32, i32) {
     let (mut before, mut rotated, mut turned) = (26_usize, 0_i32, 0_i32);
     let (mut best_rotated, mut best_turned) = (0, 0);
     for byte in bytes {
@@ -288,7 +296,7 @@ fn is_turned(bytes: &[u8]) -> bool {
         best_turned = best_turned.max(turned);
         before = class;
     }
-    best_rotated.max(best_turned) >= GAIN
+    (best_rotated, best_turned)
 }
 
 /// Gains of a word, its edges included, by rot13 and by reversal.
