@@ -40,7 +40,7 @@ const RUNTIMES: [&str; 8] = [
 /// - `crates/decode`: encoded text in a text. Sanitizer makes readings of it, moderation looks for leaks in it.
 /// - `crates/detect`: the detectors of secrets and personal data. Sanitizer (masking) and moderation (leaks)
 ///   must find the same things, and no service may import another.
-/// - `crates/detect-parts`: what these are made of, so that they stay small.
+/// - `crates/decode-parts`, `crates/detect-parts`: what these are made of, so that they stay small.
 /// - `crates/door`: what every door has in common: strict requests, problems, keys. Doors are in more than one
 ///   service.
 /// - `crates/host`: a stage as a process on NATS. It is what each stage's `main.rs` shares; in `crates/service`
@@ -66,6 +66,7 @@ const DESIGNED: &[&str] = &[
     "crates/config",
     "crates/core",
     "crates/decode",
+    "crates/decode-parts",
     "crates/detect",
     "crates/detect-parts",
     "crates/door",

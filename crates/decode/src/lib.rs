@@ -6,32 +6,27 @@
 //! then reads stretches in linear time; what it reads counts only where it looks more like language
 //! than its source did, so that an image, a hash, an identifier or a long word decodes to nothing.
 //!
-//! A new encoding: a module with `find`, a [`Method`], and its sign in `survey`.
+//! A new encoding: a module with `find`, a [`Method`] (`crates/decode-parts`), and its sign in `survey`.
 
 mod backwards;
 mod blob;
-mod bytes;
 mod codes;
 mod concat;
 mod embedded;
 mod escapes;
 mod leet;
-mod likeness;
 mod morse;
 mod numbers;
-mod pairs;
 mod pig;
 mod spaced;
-mod stretch;
 mod survey;
 mod tokens;
 mod turned;
-mod words;
-mod writer;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use portcullis_core::{Budget, Run, Span};
+use portcullis_decode_parts::{bytes, likeness, pairs, stretch, words, writer};
 
 use likeness::Look;
 use stretch::{Stretch, apart};

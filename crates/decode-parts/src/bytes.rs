@@ -5,10 +5,13 @@ use crate::likeness::{is_clean, is_junk};
 /// A character, of how many bytes it was made, and whether it is in doubt: a byte of Latin-1 in what is
 /// otherwise UTF-8. U+FFFD stands for what is no character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Piece {
-    pub(crate) c: char,
-    pub(crate) len: usize,
-    pub(crate) is_doubtful: bool,
+pub struct Piece {
+    /// The character.
+    pub c: char,
+    /// How many bytes it took.
+    pub len: usize,
+    /// Whether the bytes may have meant something else.
+    pub is_doubtful: bool,
 }
 
 impl Piece {
@@ -28,13 +31,13 @@ impl Piece {
 }
 
 /// The mark of the order of bytes.
-pub(crate) const BOM: char = '\u{FEFF}';
+pub const BOM: char = '\u{FEFF}';
 
 /// Bytes in which the first so many already show that they are no text.
 const SHOWN: usize = 64;
 
 /// The text in `bytes`: UTF-8 or, where that has dirt in it, UTF-16 or UTF-32; else UTF-8 with the dirt.
-pub(crate) fn text(bytes: &[u8]) -> Option<Vec<Piece>> {
+pub fn text(bytes: &[u8]) -> Option<Vec<Piece>> {
     let pieces = utf8(bytes);
     match pieces {
         Some(pieces) if pieces.iter().all(|piece| !piece.is_junk()) => Some(pieces),

@@ -6,7 +6,7 @@ use crate::likeness::is_junk;
 
 /// A text in the making, with the place of every piece in its source.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Writer {
+pub struct Writer {
     text: String,
     map: Vec<Run>,
     last: Last,
@@ -27,27 +27,28 @@ enum Last {
 }
 
 impl Writer {
-    pub(crate) fn text(&self) -> &str {
+    /// What was written so far.
+    pub fn text(&self) -> &str {
         &self.text
     }
 
     /// Bytes of the text, and at most how many runs map it.
-    pub(crate) fn size(&self) -> (usize, usize) {
+    pub fn size(&self) -> (usize, usize) {
         (self.text.len(), self.map.len() + 1)
     }
 
     /// How many characters were left out, or put in doubt.
-    pub(crate) fn junk(&self) -> usize {
+    pub fn junk(&self) -> usize {
         self.junk
     }
 
     /// Says of one more character that it may be none.
-    pub(crate) fn doubt(&mut self) {
+    pub fn doubt(&mut self) {
         self.junk += 1;
     }
 
     /// Copies `span` of `source`.
-    pub(crate) fn copy(&mut self, source: &str, span: Span) {
+    pub fn copy(&mut self, source: &str, span: Span) {
         if let Some(piece) = source.get(span.start..span.end).filter(|piece| !piece.is_empty()) {
             let start = self.text.len();
             self.text.push_str(piece);
@@ -57,7 +58,7 @@ impl Writer {
 
     /// Adds a character that takes as many bytes as `source`, which it stands for; any other is added
     /// loosely.
-    pub(crate) fn swap(&mut self, c: char, source: Span) {
+    pub fn swap(&mut self, c: char, source: Span) {
         if c.len_utf8() != source.len() {
             return self.put(c, source);
         }
@@ -84,7 +85,7 @@ impl Writer {
 
     /// Adds a character that stands for `source`. The characters of a word, and the space after it, share
     /// one run. What no text holds is left out and counted.
-    pub(crate) fn put(&mut self, c: char, source: Span) {
+    pub fn put(&mut self, c: char, source: Span) {
         if is_junk(c) {
             return self.doubt();
         }
@@ -112,13 +113,13 @@ impl Writer {
     }
 
     /// Adds a character that stands for nothing.
-    pub(crate) fn separate(&mut self, c: char) {
+    pub fn separate(&mut self, c: char) {
         self.close();
         self.text.push(c);
     }
 
     /// Adds all of another writer, whose source is the same.
-    pub(crate) fn append(&mut self, other: Self) {
+    pub fn append(&mut self, other: Self) {
         let (text, map) = other.finish();
         self.close();
         let start = self.text.len();
@@ -138,7 +139,7 @@ impl Writer {
     }
 
     /// The text and its map.
-    pub(crate) fn finish(mut self) -> (String, Vec<Run>) {
+    pub fn finish(mut self) -> (String, Vec<Run>) {
         self.close();
         (self.text, self.map)
     }
@@ -161,7 +162,7 @@ fn first_len(at: usize, text: &str) -> usize {
 
 /// The map of `text` to what `outer` maps to, where `inner` maps `text` to the view of `outer`. Runs of
 /// both are ordered by their views; those of `inner` may go back in their source.
-pub(crate) fn compose(text: &str, inner: &[Run], outer: &[Run]) -> Vec<Run> {
+pub fn compose(text: &str, inner: &[Run], outer: &[Run]) -> Vec<Run> {
     let mut map = Vec::with_capacity(inner.len());
     for run in inner {
         let middle = Span { start: run.source, end: run.source + run.source_len };

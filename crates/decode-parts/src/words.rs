@@ -3,7 +3,7 @@
 use portcullis_core::Span;
 
 /// Maximal stretches of characters for which `class` holds, in order.
-pub(crate) fn words<'a>(
+pub fn words<'a>(
     text: &'a str,
     class: impl Fn(char) -> bool + 'a,
 ) -> impl Iterator<Item = Span> + 'a {
@@ -21,16 +21,18 @@ pub(crate) fn words<'a>(
 
 /// A stretch of scored words: from the first to the last, and the sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Peak {
-    pub(crate) span: Span,
-    pub(crate) score: i32,
+pub struct Peak {
+    /// Where it stands.
+    pub span: Span,
+    /// How much it looks like a word.
+    pub score: i32,
     /// Words with a score above nothing.
-    pub(crate) words: usize,
+    pub words: usize,
 }
 
 /// Stretches whose sum reaches `least`; one ends where the sum has fallen `drop` below its height, or to
 /// nothing.
-pub(crate) fn peaks(scored: impl Iterator<Item = (Span, i32)>, least: i32, drop: i32) -> Vec<Peak> {
+pub fn peaks(scored: impl Iterator<Item = (Span, i32)>, least: i32, drop: i32) -> Vec<Peak> {
     let mut found = Vec::new();
     let mut best: Option<Peak> = None;
     let (mut start, mut sum, mut words) = (0, 0_i32, 0);

@@ -5,7 +5,7 @@ use crate::words::words;
 
 /// What decoded characters look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
+pub enum Look {
     /// Noise, data, or too little to say.
     Noise,
     /// Signs of ASCII, as a further encoding has.
@@ -15,7 +15,7 @@ pub(crate) enum Look {
 }
 
 /// The class of a byte: a letter's place in the alphabet, or [`EDGE`].
-pub(crate) const fn class(byte: u8) -> usize {
+pub const fn class(byte: u8) -> usize {
     match byte {
         b'a'..=b'z' => (byte - b'a') as usize,
         b'A'..=b'Z' => (byte - b'A') as usize,
@@ -24,7 +24,7 @@ pub(crate) const fn class(byte: u8) -> usize {
 }
 
 /// The class of a character; letters with marks count as the letter where that is easily told.
-pub(crate) fn class_of(c: char) -> usize {
+pub fn class_of(c: char) -> usize {
     if c.is_ascii() {
         return u8::try_from(c).map_or(EDGE, class);
     }
@@ -45,12 +45,12 @@ pub(crate) fn class_of(c: char) -> usize {
 }
 
 /// How likely class `b` follows class `a`; the table's unit is a quarter of a bit.
-pub(crate) fn pair(a: usize, b: usize) -> i32 {
+pub fn pair(a: usize, b: usize) -> i32 {
     PAIRS.get(a).and_then(|row| row.get(b)).map_or(0, |score| i32::from(*score))
 }
 
 /// Sum over the pairs of `text` that touch a letter, and how many there are. Marks on letters are passed over.
-pub(crate) fn score(text: &str) -> (i32, i32) {
+pub fn score(text: &str) -> (i32, i32) {
     let (mut sum, mut count, mut before) = (0, 0, EDGE);
     for class in text.chars().filter(|c| !is_mark(*c)).map(class_of).chain([EDGE]) {
         if before != EDGE || class != EDGE {
@@ -64,14 +64,14 @@ pub(crate) fn score(text: &str) -> (i32, i32) {
 
 /// Mean of [`score`] in hundredths: English lies near 700, random letters near -400. None without
 /// letters of Latin script.
-pub(crate) fn mean(text: &str) -> Option<i32> {
+pub fn mean(text: &str) -> Option<i32> {
     let (sum, count) = score(text);
     (count > 0).then(|| 100 * sum / count)
 }
 
 /// Least [`mean`] of what is taken for language: low, for other languages than the counted ones, code and
 /// names.
-pub(crate) const LANGUAGE: i32 = 100;
+pub const LANGUAGE: i32 = 100;
 
 /// Pairs from which on a text reads by less than [`LANGUAGE`], and that mean.
 const LONG: i32 = 24;
@@ -80,13 +80,13 @@ const LONG_LANGUAGE: i32 = -50;
 /// Whether the Latin letters of `text` follow each other as in a language. Languages that the table hardly
 /// counted lie near 0 where random letters lie near -400 and rotated ones lower, which only a longer text tells
 /// apart.
-pub(crate) fn reads(text: &str) -> bool {
+pub fn reads(text: &str) -> bool {
     let (sum, count) = score(text);
     count > 0 && 100 * sum >= count * if count >= LONG { LONG_LANGUAGE } else { LANGUAGE }
 }
 
 /// Characters that no text holds: controls, private use, what stands for broken bytes.
-pub(crate) fn is_junk(c: char) -> bool {
+pub fn is_junk(c: char) -> bool {
     match c {
         '\t' | '\n' | '\r' | '\u{B}' | '\u{C}' => false,
         '\0'..='\u{1F}' | '\u{7F}'..='\u{9F}' | '\u{E000}'..='\u{F8FF}' => true,
@@ -97,7 +97,7 @@ pub(crate) fn is_junk(c: char) -> bool {
 
 /// Whether so many characters that no text holds leave a text: at most a quarter, and few in a short one, since
 /// random bytes are text by chance where they are few.
-pub(crate) fn is_clean(junk: usize, total: usize) -> bool {
+pub fn is_clean(junk: usize, total: usize) -> bool {
     junk == 0 || 4 * junk + 8 <= total
 }
 
@@ -121,9 +121,9 @@ fn is_latin(c: char) -> bool {
 
 /// A stretch of words.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Window {
+pub struct Window {
     /// Quarters of a bit by which language is likelier than chance.
-    pub(crate) score: i32,
+    pub score: i32,
     words: usize,
     letters: usize,
 }
@@ -142,7 +142,7 @@ const LEAST: i32 = 48;
 const GAP: usize = 4;
 
 /// The stretch of words that reads best: text that something else is added to reads no worse.
-pub(crate) fn best(text: &str) -> Window {
+pub fn best(text: &str) -> Window {
     let (mut best, mut now, mut end) = (Window::default(), Window::default(), 0);
     for span in words(text, |c| is_letter(c) || is_mark(c)) {
         let gap = span.start.saturating_sub(end + 1).min(1000);
@@ -194,7 +194,7 @@ fn scripts(text: &str) -> usize {
 }
 
 /// What `text` looks like, which was decoded out of something and from which `junk` characters were left out.
-pub(crate) fn look(text: &str, mut junk: usize) -> Look {
+pub fn look(text: &str, mut junk: usize) -> Look {
     let (mut letters, mut spaces, mut others, mut latin, mut total) = (0, 0, 0, 0, 0);
     for c in text.chars() {
         total += 1;

@@ -1,14 +1,14 @@
 //! How often one letter follows another in languages of Latin script.
 
 /// Index of whatever is no letter: the edge of a word.
-pub(crate) const EDGE: usize = 26;
+pub const EDGE: usize = 26;
 
 /// `PAIRS[a][b]`: four times the binary logarithm of how much likelier the letter pair `ab` is in running
 /// text than by chance, from -40 to 40; letters without marks, 26 for the edge of a word. Counted over
 /// English (three fifths of the weight; conversation, support, prose) and over the Universal
 /// Declaration of Human Rights in 31 other languages.
 #[rustfmt::skip]
-pub(crate) const PAIRS: [[i8; 27]; 27] = [
+pub const PAIRS: [[i8; 27]; 27] = [
     [-2, 2, 5, 4, -10, -6, 3, -4, 4, -8, 3, 9, 5, 13, -7, 1, -12, 10, 7, 11, -1, -1, -4, -12, 1, -4, 15],
     [3, -16, -25, -24, 5, -30, -33, -15, -1, -12, -33, -1, -26, -22, 0, -28, -37, -6, -12, -19, -1, -26, -30, -37, -6, -35, -7],
     [5, -27, -7, -22, 4, -26, -29, 6, 3, -19, -2, -2, -26, -19, 6, -23, -31, -2, -12, 3, -1, -33, -26, -37, -9, -13, -2],

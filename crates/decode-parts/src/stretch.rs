@@ -67,22 +67,26 @@ impl Method {
 
 /// What was decoded, and from where.
 #[derive(Debug, Clone)]
-pub(crate) struct Stretch {
-    pub(crate) span: Span,
-    pub(crate) method: Method,
-    pub(crate) look: Look,
-    pub(crate) reading: Writer,
+pub struct Stretch {
+    /// Where it stands.
+    pub span: Span,
+    /// How it was decoded.
+    pub method: Method,
+    /// What its reading looks like.
+    pub look: Look,
+    /// What it says.
+    pub reading: Writer,
 }
 
 impl Stretch {
     /// A stretch whose reading looks like something.
-    pub(crate) fn new(span: Span, method: Method, reading: Writer) -> Option<Self> {
+    pub fn new(span: Span, method: Method, reading: Writer) -> Option<Self> {
         let look = look(reading.text(), reading.junk());
         (look != Look::Noise).then_some(Self { span, method, look, reading })
     }
 
     /// A stretch of letters that stood apart: language unless its Latin letters say otherwise.
-    pub(crate) fn joined(span: Span, method: Method, reading: Writer) -> Option<Self> {
+    pub fn joined(span: Span, method: Method, reading: Writer) -> Option<Self> {
         let is_language = mean(reading.text()).is_none() || reads(reading.text());
         if is_language {
             return Some(Self::language(span, method, reading));
@@ -91,7 +95,7 @@ impl Stretch {
     }
 
     /// A stretch that is known to be language.
-    pub(crate) fn language(span: Span, method: Method, reading: Writer) -> Self {
+    pub fn language(span: Span, method: Method, reading: Writer) -> Self {
         Self { span, method, look: Look::Language, reading }
     }
 }
@@ -101,7 +105,7 @@ const OWN: usize = 24;
 
 /// Stretches in order, without overlap: those given first win. The second are words of those that lost, where
 /// they reach well beyond what won: a decoy inside them must not hide them.
-pub(crate) fn apart(found: Vec<Stretch>) -> (Vec<Stretch>, Vec<Stretch>) {
+pub fn apart(found: Vec<Stretch>) -> (Vec<Stretch>, Vec<Stretch>) {
     let (mut kept, mut lost) = (BTreeMap::new(), BTreeMap::new());
     for stretch in found {
         let Some(stretch) = insert(&mut kept, stretch) else { continue };
