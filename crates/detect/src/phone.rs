@@ -40,6 +40,8 @@ struct Number {
     groups: Vec<usize>,
     /// What stands between them.
     has_sign: bool,
+    /// Whether more digits follow than a number has.
+    goes_on: bool,
     end: usize,
 }
 
@@ -59,6 +61,11 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<Match> {
     let count = number.digits.len();
     let end = extension(text, number.end);
     if count < DIGITS.0 || count > DIGITS.1 || follows(text, end, is_word) || is_date(&number) {
+        return None;
+    }
+    // the beginning of a longer row of digits, or of numbers with a decimal point
+    let is_row = number.goes_on && plus.is_none() && number.groups.iter().all(|len| *len == 4);
+    if is_row || number.groups.first() == Some(&1) && text.get(start + 1) == Some(&b'.') {
         return None;
     }
     let is_grouped = number.groups.len() > 1;
@@ -196,12 +203,14 @@ fn read(text: &[u8], start: usize, open: bool) -> Option<Number> {
         digits: Vec::with_capacity(DIGITS.1),
         groups: Vec::with_capacity(8),
         has_sign: open,
+        goes_on: false,
         end: start,
     };
     let mut at = start;
     loop {
         let group = text.get(at..)?.iter().take(16).take_while(|b| b.is_ascii_digit()).count();
         if group == 0 || number.digits.len() + group > DIGITS.1 {
+            number.goes_on = group > 0;
             break;
         }
         number.digits.extend_from_slice(text.get(at..at + group)?);
@@ -335,6 +344,8 @@ mod tests {
     fn other_numbers() {
         for text in [
             "2026-11-20 10:15:30",
+            "My order number is 1203-5587-9012-3345",
+            "call me: 0.3139 0.0810 0.3253 0.1741",
             "order 20241123-001",
             "192.168.100.200",
             "1 234 567 890",
