@@ -53,7 +53,7 @@ impl Format {
 
 /// Writes rows in one of the forms.
 enum Rows {
-    Lines(Hashed, Format),
+    Lines(Box<Hashed>, Format),
     Table(Box<Table<Hashed>>),
 }
 
@@ -63,9 +63,9 @@ impl Rows {
             Format::Parquet => Self::Table(Box::new(Table::begin(to)?)),
             Format::Csv => {
                 writeln!(to, "{}", head())?;
-                Self::Lines(to, format)
+                Self::Lines(Box::new(to), format)
             }
-            Format::Jsonl => Self::Lines(to, format),
+            Format::Jsonl => Self::Lines(Box::new(to), format),
         })
     }
 
@@ -81,7 +81,7 @@ impl Rows {
     fn end(self) -> anyhow::Result<Hashed> {
         let mut to = match self {
             Self::Table(table) => table.end()?,
-            Self::Lines(to, _) => to,
+            Self::Lines(to, _) => *to,
         };
         to.flush()?;
         Ok(to)
