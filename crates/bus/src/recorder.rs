@@ -123,10 +123,7 @@ impl Recorder {
         blocking(move || lock(&spool).push(&entry).map_err(io::Error::other))
             .await
             .map(|()| Recorded::Spool)
-            .map_err(|error| {
-                tracing::error!(error = %error, "an entry is not recorded");
-                NotRecorded
-            })
+            .map_err(|_said_by_the_spool| NotRecorded)
     }
 
     fn may_try(&self) -> bool {

@@ -73,16 +73,27 @@ pub enum LedgerError {
     /// The record is not the one that was signed: somebody rewrote it, or put an older copy in its place.
     /// Nothing is signed on top of that.
     #[error(
-        "not the record that was signed: the checkpoint over {size} entries does not fit (the first {good} \
-         entries do); the record has {entries}"
+        "not the record that was signed: the checkpoint over {size} entries does not fit{}; the record has \
+         {entries}",
+        fitting(*good)
     )]
     NotAsSigned {
         /// Entries that the checkpoint covers.
         size: u64,
-        /// Entries that an earlier checkpoint still vouches for.
+        /// Entries that an earlier checkpoint still vouches for; 0 where none does, or none was looked at.
         good: u64,
         /// Entries in the record.
         entries: u64,
+    },
+    /// Another key signed the record: the writer's own was lost, or is that of another record. Signed with two
+    /// keys, it would be proven by neither.
+    #[error(
+        "the record's newest checkpoint, over {size} entries, is not signed with this signing key: put the record's \
+         own keys back (an unmounted volume, a wrong restore?), or begin a new record in an empty data folder"
+    )]
+    OtherKey {
+        /// Entries that the checkpoint covers.
+        size: u64,
     },
     /// A later release wrote this file: use that one.
     #[error("{file} has format {version}, which this release does not read")]
@@ -123,6 +134,11 @@ pub enum LedgerError {
     /// The index could not be used. It can be removed and is then rebuilt.
     #[error("index: {0}")]
     Index(Arc<redb::Error>),
+}
+
+/// How far an older checkpoint still fits, for people.
+fn fitting(good: u64) -> String {
+    if good > 0 { format!(" (the first {good} entries do)") } else { String::new() }
 }
 
 impl LedgerError {

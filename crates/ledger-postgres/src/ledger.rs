@@ -48,6 +48,10 @@ impl PostgresLedger {
         }
         let newest = checkpoints::newest(connection).await?;
         if let Some(newest) = &newest {
+            let signing = options.signing.as_ref();
+            if signing.is_some_and(|signing| !signing.signer.has_signed(newest)) {
+                return Err(LedgerError::OtherKey { size: newest.size });
+            }
             checkpoints::compare(connection, newest, head.size).await?;
         }
         let frontier = restore(connection, head.size).await?;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use async_trait::async_trait;
 use portcullis_bus::{Deliveries, Delivery, Journal, JournalError};
@@ -22,12 +23,14 @@ const READ: usize = 256;
 pub struct LedgerJournal {
     ledger: Arc<Ledger>,
     keep: Option<Arc<dyn Keep>>,
+    /// The last entry could not be made ready to be stored: said once, not for each.
+    failing: Arc<AtomicBool>,
 }
 
 impl LedgerJournal {
     /// Makes a ledger a journal.
     pub fn new(ledger: Arc<Ledger>) -> Self {
-        Self { ledger, keep: None }
+        Self { ledger, keep: None, failing: Arc::default() }
     }
 
     /// Stores entries as `keep` gives them.
@@ -59,7 +62,16 @@ impl Journal for LedgerJournal {
             keep.settle()?;
             Record::kept(&entry, kept.as_deref().unwrap_or(&raw), None)
         });
-        self.ledger.append(kept.await.map_err(|_ended| LedgerError::Stopped)??).await?;
+        let kept = kept.await.map_err(|_ended| LedgerError::Stopped)?;
+        match &kept {
+            Ok(_) if self.failing.swap(false, Relaxed) => tracing::info!("keys are kept again"),
+            Ok(_) | Err(LedgerError::Refused(_)) => {}
+            Err(error) if !self.failing.swap(true, Relaxed) => {
+                tracing::error!(%error, "the keys of persons cannot be written: nothing is stored");
+            }
+            Err(_) => {}
+        }
+        self.ledger.append(kept?).await?;
         Ok(())
     }
 

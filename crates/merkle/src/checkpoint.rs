@@ -121,6 +121,11 @@ impl Signer {
         &self.public
     }
 
+    /// Whether this key signed that checkpoint.
+    pub fn has_signed(&self, checkpoint: &Checkpoint) -> bool {
+        PublicKey::parse(&self.public).is_ok_and(|key| key.open(&checkpoint.note).is_ok())
+    }
+
     /// Signs the size and root of the log.
     ///
     /// # Errors

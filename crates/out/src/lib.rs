@@ -1,8 +1,12 @@
-//! Standard output and standard error of the program for people: the one place that writes to them.
+//! Standard output and standard error of the program for people, the one place that writes to them; and the files that
+//! its commands write.
+
+mod file;
 
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 
+pub use file::NewFile;
 use serde::Serialize;
 
 /// Whoever read the output has gone. The command ends, and quietly.

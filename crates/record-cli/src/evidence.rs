@@ -10,8 +10,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use portcullis_ledger::{LedgerError, Query, Row, Verified};
 use portcullis_merkle::{Checkpoint, Proof, ProofError, PublicKey};
 
+use super::source::Source;
 use super::{Data, value};
 use portcullis_out as out;
+
+/// Entries of one message that are looked at.
+const OF_A_MESSAGE: usize = 100;
 
 /// What `audit verify` can be told.
 #[derive(clap::Args)]
@@ -30,7 +34,8 @@ pub struct Verify {
 pub struct Prove {
     #[command(flatten)]
     data: Data,
-    /// The entry or message with this id.
+    /// The entry with this id, as verdict/<bot>/inbound/<id of the message>; or the message with this id, of which
+    /// the newest verdict is proven. Standard error says which entry it is.
     id: String,
     /// Prove it under the newest checkpoint of this file instead of the record's own newest.
     #[arg(long, value_name = "FILE")]
@@ -165,13 +170,34 @@ fn bar(amount: u64, entries: bool) -> ProgressBar {
     }
 }
 
+/// The entry that an id means, and the others of its message: the one that has it, else the newest verdict of the
+/// message, else the newest of what became of it.
+fn found(reader: &Source, id: &str) -> anyhow::Result<(Row, Vec<Row>)> {
+    let query = Query {
+        id: Some(id.to_owned()),
+        limit: Some(OF_A_MESSAGE),
+        newest_first: true,
+        ..Query::default()
+    };
+    let mut rows = reader.search(query).collect::<Result<Vec<_>, _>>()?;
+    anyhow::ensure!(!rows.is_empty(), "no entry or message has the id {id}");
+    let exact = |row: &Row| row.content.entry().is_some_and(|entry| entry.id == id);
+    let at = rows.iter().position(exact);
+    let at = at.or_else(|| rows.iter().position(|row| row.content.kind() == "verdict"));
+    let row = rows.remove(at.unwrap_or(0));
+    Ok((row, rows))
+}
+
+/// An entry for people: its number and its id.
+fn named(row: &Row) -> String {
+    let id = row.content.entry().map_or(row.content.kind(), |entry| &entry.id);
+    format!("{} ({})", row.seq, out::harmless(id))
+}
+
 /// Prints the proof that an entry is in the record.
 pub(super) fn prove(args: &Prove) -> anyhow::Result<ExitCode> {
     let reader = args.data.open()?;
-    let query =
-        Query { id: Some(args.id.clone()), limit: Some(1), newest_first: true, ..Query::default() };
-    let row = reader.search(query).next().transpose()?;
-    let row = row.with_context(|| format!("no entry or message has the id {}", args.id))?;
+    let (row, others) = found(&reader, &args.id)?;
     let key = args.key.read(&args.data)?;
     let checkpoint = match &args.checkpoint {
         Some(path) => {
@@ -183,6 +209,11 @@ pub(super) fn prove(args: &Prove) -> anyhow::Result<ExitCode> {
     match reader.prove(&row, &checkpoint)? {
         Ok(proof) => {
             out::pretty(&proof)?;
+            out::note(&format!("proof of entry {}", named(&row)));
+            if !others.is_empty() {
+                let others: Vec<_> = others.iter().map(named).collect();
+                out::note(&format!("not proven, of the same message: {}", others.join(", ")));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Err(ProofError::NotCovered) => anyhow::bail!(

@@ -1,7 +1,6 @@
 //! `portcullis audit export`: entries as JSON lines or as a table, and the hashes of what was written.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::cells::{COLUMNS, cells};
 use super::parquet::Table;
-use super::{Data, Filter, create_private, value};
-use portcullis_out::{self as out, Out};
+use super::{Data, Filter, value};
+use portcullis_out::{self as out, NewFile, Out};
 
 /// What `audit export` can be told.
 #[derive(clap::Args)]
@@ -54,7 +53,7 @@ impl Format {
 
 /// Writes rows in one of the forms.
 enum Rows {
-    Lines(Hashed, Format),
+    Lines(Box<Hashed>, Format),
     Table(Box<Table<Hashed>>),
 }
 
@@ -64,9 +63,9 @@ impl Rows {
             Format::Parquet => Self::Table(Box::new(Table::begin(to)?)),
             Format::Csv => {
                 writeln!(to, "{}", head())?;
-                Self::Lines(to, format)
+                Self::Lines(Box::new(to), format)
             }
-            Format::Jsonl => Self::Lines(to, format),
+            Format::Jsonl => Self::Lines(Box::new(to), format),
         })
     }
 
@@ -82,17 +81,16 @@ impl Rows {
     fn end(self) -> anyhow::Result<Hashed> {
         let mut to = match self {
             Self::Table(table) => table.end()?,
-            Self::Lines(to, _) => to,
+            Self::Lines(to, _) => *to,
         };
         to.flush()?;
-        to.to.get_ref().sync_all()?;
         Ok(to)
     }
 }
 
 /// Writes bytes on, and hashes them.
 struct Hashed {
-    to: BufWriter<File>,
+    to: NewFile,
     hash: Sha256,
     bytes: u64,
 }
@@ -132,8 +130,8 @@ pub(super) fn export(args: Export) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     let name = path.display().to_string();
-    let file = create_private(&path).with_context(|| name.clone())?;
-    let to = Hashed { to: BufWriter::new(file), hash: Sha256::new(), bytes: 0 };
+    // Entries may hold what people wrote: for their owner alone.
+    let to = Hashed { to: NewFile::begin(&path, true, &[])?, hash: Sha256::new(), bytes: 0 };
     let mut to = Rows::begin(to, args.format).with_context(|| name.clone())?;
     let mut count = 0_u64;
     let mut ends = (None, None);
@@ -159,9 +157,10 @@ pub(super) fn export(args: Export) -> anyhow::Result<ExitCode> {
     });
     let beside = manifest_of(&path);
     let place = || beside.display().to_string();
-    let file = create_private(&beside).with_context(place)?;
-    serde_json::to_writer_pretty(&file, &manifest).with_context(place)?;
-    file.sync_all().with_context(place)?;
+    let mut file = NewFile::begin(&beside, true, &[])?;
+    serde_json::to_writer_pretty(&mut file, &manifest).with_context(place)?;
+    to.to.finish()?;
+    file.finish()?;
     out::print(&format!("{name}: {count} entries"))?;
     Ok(ExitCode::SUCCESS)
 }

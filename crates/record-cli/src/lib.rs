@@ -7,8 +7,6 @@ mod parquet;
 mod report;
 mod source;
 
-use std::fs::File;
-use std::path::Path;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
@@ -138,15 +136,6 @@ fn search(args: Search) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A file that only its owner reads: entries may hold what people wrote.
-fn create_private(path: &Path) -> std::io::Result<File> {
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 /// A row as JSON.

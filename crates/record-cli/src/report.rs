@@ -10,8 +10,8 @@ use portcullis_core::{BotId, Clock, SystemClock};
 use portcullis_ledger::Query;
 use portcullis_report::{Collector, Options};
 
-use super::{Data, create_private};
-use portcullis_out as out;
+use super::Data;
+use portcullis_out::{self as out, NewFile};
 
 /// What `audit report` can be told.
 #[derive(clap::Args)]
@@ -48,6 +48,9 @@ pub struct Report {
 pub(super) fn report(args: Report) -> anyhow::Result<ExitCode> {
     anyhow::ensure!((0.0..=1.0).contains(&args.threshold), "--threshold must be from 0 to 1");
     let reader = args.data.open()?;
+    let name = args.out.display().to_string();
+    // Messages of people are in it: for its owner alone.
+    let mut page = NewFile::begin(&args.out, true, &[])?;
     let mut collector = Collector::new(Options {
         made_at: SystemClock.now(),
         bot: args.bot.as_ref().map(ToString::to_string),
@@ -62,15 +65,15 @@ pub(super) fn report(args: Report) -> anyhow::Result<ExitCode> {
         collector.add(&row?);
     }
     let report = collector.report();
-    let name = args.out.display().to_string();
-    let mut file = create_private(&args.out).with_context(|| name.clone())?;
-    file.write_all(report.html().as_bytes()).with_context(|| name.clone())?;
+    page.write_all(report.html().as_bytes()).with_context(|| name.clone())?;
+    page.finish()?;
     match &args.json {
         Some(path) if path.as_os_str() == "-" => out::pretty(&report)?,
         Some(path) => {
-            let place = || path.display().to_string();
-            let file = create_private(path).with_context(place)?;
-            serde_json::to_writer_pretty(file, &report).with_context(place)?;
+            let mut file = NewFile::begin(path, true, &[&args.out])?;
+            let written = serde_json::to_writer_pretty(&mut file, &report);
+            written.with_context(|| path.display().to_string())?;
+            file.finish()?;
         }
         None => {}
     }

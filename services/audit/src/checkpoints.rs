@@ -21,6 +21,10 @@ use tokio_util::sync::CancellationToken;
 /// How long a place may take, and how long to wait before it is tried again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What to do where keys are lost.
+pub(crate) const RESTORE: &str = "put the keys of this record back (an unmounted volume, a wrong restore?), or begin a \
+    new record in an empty data folder";
+
 /// How checkpoints are signed and where they go.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -54,10 +58,10 @@ impl Default for CheckpointConfig {
 }
 
 impl CheckpointConfig {
-    /// How the ledger should sign; makes the key where there is none.
+    /// How the ledger should sign; makes the key where there is none, and no record that another one signed.
     ///
     /// # Errors
-    /// If the key cannot be made or read.
+    /// If the key cannot be made or read, or is lost.
     pub fn signing(&self, data: &Path) -> anyhow::Result<Signing> {
         anyhow::ensure!(self.entries > 0, "checkpoints.entries must be at least 1");
         anyhow::ensure!(self.within_s > 0, "checkpoints.within_s must be at least 1");
@@ -66,6 +70,13 @@ impl CheckpointConfig {
         let key = match fs::read_to_string(&path) {
             Ok(key) => key,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let signed = fs::metadata(data.join("audit/checkpoints"));
+                anyhow::ensure!(
+                    signed.map_or(0, |signed| signed.len()) == 0,
+                    "{} is not there, and the record in {} is signed with it: {RESTORE}",
+                    place(),
+                    data.display()
+                );
                 let key = Signer::generate(&self.name).with_context(place)?;
                 write_new(&path, &key, 0o600).with_context(place)?;
                 key
@@ -84,11 +95,14 @@ impl CheckpointConfig {
     /// The places outside the record, and the subject where there is a bus.
     ///
     /// # Errors
-    /// If the address is none.
+    /// If the address is none, or the file cannot be appended to.
     pub fn places(&self, bus: Option<Client>) -> anyhow::Result<Vec<Place>> {
         let mut places = Vec::new();
         places.extend(bus.map(Place::Subject));
-        places.extend(self.file.clone().map(Place::File));
+        if let Some(path) = self.file.clone() {
+            append_to(&path)?;
+            places.push(Place::File(path));
+        }
         if let Some(url) = &self.url {
             let url = reqwest::Url::parse(url).context("checkpoints.url")?;
             anyhow::ensure!(url.scheme() == "http", "checkpoints.url must begin with http://");
@@ -97,6 +111,11 @@ impl CheckpointConfig {
         }
         Ok(places)
     }
+}
+
+fn append_to(path: &Path) -> anyhow::Result<fs::File> {
+    let opened = fs::OpenOptions::new().create(true).append(true).open(path);
+    opened.with_context(|| format!("file for checkpoints {}", path.display()))
 }
 
 fn write_new(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
@@ -135,10 +154,10 @@ impl Place {
             }
             Self::File(path) => {
                 let path = path.clone();
-                let append = move || -> std::io::Result<()> {
-                    let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
-                    file.write_all(note.as_bytes())?;
-                    file.sync_data()
+                let append = move || -> anyhow::Result<()> {
+                    let mut file = append_to(&path)?;
+                    let written = file.write_all(note.as_bytes()).and_then(|()| file.sync_data());
+                    written.with_context(|| format!("file for checkpoints {}", path.display()))
                 };
                 tokio::task::spawn_blocking(append).await??;
             }
@@ -233,9 +252,45 @@ mod tests {
         fs::remove_dir_all(outside.parent().unwrap()).unwrap();
     }
 
+    #[tokio::test]
+    async fn a_record_that_is_signed_gets_no_new_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = CheckpointConfig::default();
+        let open = || {
+            let signing = Some(config.signing(folder.path())?);
+            let options = LedgerOptions { signing, ..LedgerOptions::default() };
+            anyhow::Ok(Ledger::open(folder.path(), options)?.0)
+        };
+        open().unwrap();
+        // Nothing is signed yet: nothing is lost with the key.
+        fs::remove_dir_all(folder.path().join("keys")).unwrap();
+        let ledger = open().unwrap();
+        ledger.append(Record::new(&entry(1)).unwrap()).await.unwrap();
+        drop(ledger);
+        let keys = folder.path().join("keys");
+        fs::rename(&keys, folder.path().join("elsewhere")).unwrap();
+        let error = format!("{:#}", open().err().unwrap());
+        assert!(error.contains("keys/checkpoint.key is not there"), "{error}");
+        assert!(error.contains("put the keys of this record back"), "{error}");
+        assert!(!keys.exists());
+        // Keys of another record are of no use.
+        let other = tempfile::tempdir().unwrap();
+        config.signing(other.path()).unwrap();
+        fs::rename(other.path().join("keys"), &keys).unwrap();
+        let error = format!("{:#}", open().err().unwrap());
+        assert!(error.contains("not signed with this signing key"), "{error}");
+        fs::remove_dir_all(&keys).unwrap();
+        fs::rename(folder.path().join("elsewhere"), &keys).unwrap();
+        open().unwrap();
+    }
+
     #[test]
     fn what_makes_no_sense_is_refused() {
         let folder = tempfile::tempdir().unwrap();
+        let file = Some(folder.path().join("nowhere/checkpoints"));
+        let told = CheckpointConfig { file, ..<_>::default() }.places(None);
+        let error = format!("{:#}", told.err().unwrap());
+        assert!(error.contains("nowhere/checkpoints: No such file"), "{error}");
         let bad = |config: CheckpointConfig| config.signing(folder.path()).is_err();
         assert!(bad(CheckpointConfig { name: "two words".into(), ..<_>::default() }));
         assert!(bad(CheckpointConfig { entries: 0, ..<_>::default() }));

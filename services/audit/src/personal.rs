@@ -8,11 +8,13 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::Timestamp;
 use portcullis_core::{ActionRecord, Body, BotId, Clock, Entry, MessageId};
-use portcullis_ledger::{Keep, LedgerError, Record, Store};
+use portcullis_ledger::{Keep, LedgerError, LedgerReader, Query, Record, Store};
 use portcullis_personal::{PersonalError, Vault, month_of_retention};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
+
+use crate::checkpoints::RESTORE;
 
 /// How often retention is looked at.
 const EACH: Duration = Duration::from_secs(3600);
@@ -35,12 +37,13 @@ impl PersonalConfig {
     /// Opens the keys.
     ///
     /// # Errors
-    /// If they cannot be opened, or a bot's name is none.
+    /// If they cannot be opened or are lost, or a bot's name is none.
     pub fn open(&self, data: &Path) -> anyhow::Result<Arc<Kept>> {
         let folder = self.folder(data);
         for bot in self.retention_days.keys() {
             BotId::parse(bot).with_context(|| format!("personal.retention_days: {bot}"))?;
         }
+        refuse_if_lost(&folder, data)?;
         let vault = Vault::open(&folder).with_context(|| format!("keys {}", folder.display()))?;
         Ok(Arc::new(Kept(vault)))
     }
@@ -48,6 +51,33 @@ impl PersonalConfig {
     fn folder(&self, data: &Path) -> PathBuf {
         self.keys.clone().unwrap_or_else(|| data.join("keys"))
     }
+}
+
+/// New keys would not open what is sealed with lost ones.
+fn refuse_if_lost(folder: &Path, data: &Path) -> anyhow::Result<()> {
+    let there = |name: &str| folder.join(name).exists();
+    let lost = match (there("audit.secret"), there("persons")) {
+        (true, true) => return Ok(()),
+        (false, true) => "audit.secret",
+        (_, false) if holds_sealed(data) => "persons",
+        (_, false) => return Ok(()),
+    };
+    let path = folder.join(lost);
+    anyhow::bail!("{} is not there, and the record needs it: {RESTORE}", path.display())
+}
+
+/// Whether the record in files holds something under the key of a person. A record of which that cannot be told is
+/// judged by whoever opens it.
+fn holds_sealed(data: &Path) -> bool {
+    let Ok(reader) = LedgerReader::open(data) else { return false };
+    let kind = Some("verdict".into());
+    let mut rows = reader.search(Query { kind, newest_first: true, ..Query::default() });
+    rows.any(|row| {
+        row.is_ok_and(|row| match row.content.entry().map(|entry| &entry.body) {
+            Some(Body::Verdict(record)) => record.personal.is_some(),
+            _ => false,
+        })
+    })
 }
 
 /// The keys, as the ledger asks for them.

@@ -126,6 +126,8 @@ async fn on_files(
     record: &Condition,
 ) -> anyhow::Result<Client> {
     let signing = Some(config.checkpoints.signing(&config.data)?);
+    // Said before anything is opened.
+    drop(config.checkpoints.places(None)?);
     let (data, options) = (config.data.clone(), LedgerOptions { signing, ..<_>::default() });
     let opened = tokio::task::spawn_blocking(move || Ledger::open(&data, options));
     let (ledger, report) =

@@ -5,14 +5,19 @@ use std::fs::File;
 use std::future::Future;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::out;
+
 /// The longest line that is read, in bytes; of a longer one nothing is kept.
 pub(crate) const LONGEST: usize = 8 * 1024 * 1024;
+/// What some editors put before the first line of a file, and is no part of it.
+const BOM: &[u8] = "\u{feff}".as_bytes();
 /// Lines that are read ahead.
 const AHEAD: usize = 8;
 /// Results that wait for an earlier one.
@@ -115,6 +120,9 @@ fn next(read: &mut impl BufRead, number: u64) -> io::Result<Option<Line>> {
             content.pop();
         }
     }
+    if number == 1 && content.starts_with(BOM) {
+        content.drain(..BOM.len());
+    }
     Ok(Some(Line { number, content: Some(content), bytes }))
 }
 
@@ -181,6 +189,15 @@ where
     Ok(())
 }
 
+/// The exit status of a command that judged `good` lines and could not read `bad` ones.
+pub(crate) fn exit(good: u64, bad: u64) -> ExitCode {
+    if good == 0 {
+        out::note("portcullis: nothing was judged");
+        return ExitCode::from(2);
+    }
+    ExitCode::from(u8::from(bad > 0))
+}
+
 /// Lines at once that keep every core busy: a few more than can run, so that none waits for the next line.
 pub(crate) fn busy() -> usize {
     cores() * 4
@@ -221,6 +238,14 @@ mod tests {
         .await
         .unwrap();
         assert_eq!(seen, (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let lines: Vec<_> = source("\u{feff}{}\n\u{feff}{}".as_bytes()).into_lines().collect();
+        let content = |at: usize| lines[at].as_ref().unwrap().content.clone().unwrap();
+        assert_eq!((content(0), content(1)), (b"{}".to_vec(), "\u{feff}{}".as_bytes().to_vec()));
+        assert_eq!(lines[0].as_ref().unwrap().bytes, 6);
     }
 
     #[test]

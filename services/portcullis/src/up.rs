@@ -92,6 +92,7 @@ fn configure(args: &cli::Up) -> anyhow::Result<Config> {
         config.telemetry.log = "warn,portcullis_ingress::policies=info".into();
     }
     let data = &args.data;
+    anyhow::ensure!(!data.is_file(), "--data {}: is a file, not a folder", data.display());
     fs::create_dir_all(data).with_context(|| format!("--data {}", data.display()))?;
     config.spool.folder.get_or_insert_with(|| data.join("spool"));
     if config.master_secret.is_none() {
@@ -155,9 +156,7 @@ async fn start(kit: Kit, mut config: Config, args: &cli::Up) -> anyhow::Result<(
         bus.met();
         let ports =
             Ports { caller, conversations, vault, client: client.clone(), sealer, replicas };
-        let gateway = start::on_the_bus(&kit, &config, &keys, ports)
-            .await
-            .context("the bus is not set up; run 'portcullis admin init --nats URL' first")?;
+        let gateway = start::on_the_bus(&kit, &config, &keys, ports).await.context("--nats")?;
         let journal = Arc::new(portcullis_audit::start::lone_journal(&client).await?);
         let dead = Arc::new(portcullis_audit::start::OnTheBus::new(client.clone(), PATIENCE));
         let auditor = Auditor::new(journal, ledger, dead, AuditorOptions::default()).keeping(kept);

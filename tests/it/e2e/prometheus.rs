@@ -47,7 +47,8 @@ impl Prometheus {
     /// What the API answers, where it has something to say.
     async fn get(&self, what: &str, asked: &[(&str, &str)]) -> Option<Value> {
         let address = format!("http://127.0.0.1:{}/api/v1/{what}", self.port);
-        let answer = reqwest::Client::new().get(address).query(asked).send().await.ok()?;
+        let address = reqwest::Url::parse_with_params(&address, asked).ok()?;
+        let answer = reqwest::get(address).await.ok()?;
         let answer: Value = answer.json().await.ok()?;
         let data = &answer["data"];
         let found = data.get("result").unwrap_or(data).as_array()?;

@@ -183,6 +183,10 @@ async fn nothing_is_stored_on_top_of_a_record_that_is_not_the_signed_one() {
     let server = PostgresServer::start().await;
     let (kept, _, _) = signed(&server).await;
     kept.close().await.unwrap();
+    // With a key of another record, as one that was made because the own was lost.
+    let mut other = standby(server.port(), options(LEASE, Some(signing(10).0))).await;
+    let refused = other.take().await.err().unwrap();
+    assert!(matches!(refused, LedgerError::OtherKey { size: 200 }), "{refused}");
     tamper(&server, "DELETE FROM entries WHERE seq > 100").await;
     let mut next = standby(server.port(), options(LEASE, None)).await;
     let refused = next.take().await.err().unwrap();

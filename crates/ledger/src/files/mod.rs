@@ -124,9 +124,10 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Locked`] while another writer has it; [`LedgerError::Corrupt`] where bytes that
-    /// were durable are damaged.
+    /// were durable are damaged; [`LedgerError::NotAsSigned`] and [`LedgerError::OtherKey`] where the record is
+    /// another than its newest checkpoint says, or signed with another key. A record that is refused is not changed.
     pub fn open(root: &Path, options: LedgerOptions) -> Result<(Self, OpenReport), LedgerError> {
-        let opened = open::open(root)?;
+        let opened = open::open(root, options.signing.as_ref())?;
         let report = opened.report.clone();
         let (last, journal) = (opened.next_seq - 1, opened.journal_seq);
         let shared = Arc::new(Shared {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::blocks::Blocks;
 use super::index::{Index, Position};
 use super::segment::{self, Frames, Layout, corrupt};
-use super::signing::{Checkpoints, Kept};
+use super::signing::{Checkpoints, Kept, Signing};
 use super::tree::Tree;
 use super::{frame, writer};
 use crate::{Flaw, LedgerError};
@@ -64,7 +64,7 @@ pub(super) struct Opened {
 }
 
 /// See [`super::Ledger::open`].
-pub(super) fn open(root: &Path) -> Result<Opened, LedgerError> {
+pub(super) fn open(root: &Path, signing: Option<&Signing>) -> Result<Opened, LedgerError> {
     let layout = Layout::new(root);
     for folder in [layout.audit(), layout.index()] {
         fs::create_dir_all(folder).map_err(LedgerError::io("make the folder"))?;
@@ -77,35 +77,31 @@ pub(super) fn open(root: &Path) -> Result<Opened, LedgerError> {
             "files in the record's folder that are not the record"
         );
     }
+    let kept = Kept::read(&layout)?;
+    kept.check(signing)?;
     let index = Index::open(&index_path(&layout));
     let known = index.as_ref().ok().and_then(|index| index.position().ok().flatten());
 
-    let mut cut = cut_header(&layout, &mut firsts)?;
+    let header = torn_header(&layout, &mut firsts)?;
+    let (end, torn) = match firsts.last() {
+        Some(&last) => find_end(&layout, last, known.as_ref())?,
+        None => (segment::HEADER, 0),
+    };
+    let mut segments = maps(&layout, &firsts, end)?;
+    // Before anything is cut: a record that is refused stays as it was found.
+    let tree = Tree::open(&layout, &segments, &kept.list)?;
+    let cut = cut(&layout, header, firsts.last().map(|&last| (last, end, torn)))?;
     if firsts.is_empty() {
         writer::create_segment(&layout, 1)?;
         firsts.push(1);
+        segments.push(Blocks::new(1));
     }
-    let last = firsts.last().copied().unwrap_or(1);
-    let end = match find_end(&layout, last, known.as_ref())? {
-        (end, 0) => end,
-        (end, bytes) => {
-            truncate(&layout, last, end)?;
-            cut = Some(Cut { file: segment::name(last), offset: end, bytes });
-            end
-        }
-    };
-    if let Some(cut) = &cut {
-        tracing::warn!(file = %cut.file, offset = cut.offset, bytes = cut.bytes, "torn end cut off");
-    }
-
-    let segments = maps(&layout, &firsts, end)?;
     let next_seq = segments.last().map_or(1, Blocks::next_seq);
     let missing = known.map_or(0, |known| known.next_seq.saturating_sub(next_seq));
     if missing > 0 {
         tracing::error!(entries = missing, "the record is shorter than its index");
     }
-    let checkpoints = Checkpoints::open(&layout, Kept::read(&layout)?)?;
-    let tree = Tree::open(&layout, &segments, checkpoints.newest())?;
+    let checkpoints = Checkpoints::open(&layout, kept)?;
     let (index, position, state) = mend_index(&layout, index, known, &firsts, end)?;
     let report = OpenReport { entries: next_seq - 1, cut, index: state, missing };
     let journal_seq = position.map_or(0, |position| position.journal_seq);
@@ -141,8 +137,8 @@ fn index_path(layout: &Layout) -> std::path::PathBuf {
     layout.index().join("ids.redb")
 }
 
-/// Removes a last segment whose header was never finished: nothing can have been stored in it.
-fn cut_header(layout: &Layout, firsts: &mut Vec<u64>) -> Result<Option<Cut>, LedgerError> {
+/// Leaves out a last segment whose header was never finished: nothing can have been stored in it.
+fn torn_header(layout: &Layout, firsts: &mut Vec<u64>) -> Result<Option<Cut>, LedgerError> {
     let Some(&last) = firsts.last() else { return Ok(None) };
     let (path, io) = (layout.segment(last), LedgerError::io("read a segment"));
     let bytes = fs::metadata(&path).map_err(&io)?.len();
@@ -151,9 +147,33 @@ fn cut_header(layout: &Layout, firsts: &mut Vec<u64>) -> Result<Option<Cut>, Led
     {
         return Ok(None);
     }
-    fs::remove_file(path).map_err(LedgerError::io("cut the torn end"))?;
     firsts.pop();
     Ok(Some(Cut { file: segment::name(last), offset: 0, bytes }))
+}
+
+/// Cuts what was found torn: a segment of nothing but a part of its header, and what follows the last whole frame
+/// (the segment, where the frame ends, and how many bytes follow).
+fn cut(
+    layout: &Layout,
+    header: Option<Cut>,
+    torn: Option<(u64, u64, u64)>,
+) -> Result<Option<Cut>, LedgerError> {
+    if let Some(header) = &header {
+        let path = layout.audit().join(&header.file);
+        fs::remove_file(path).map_err(LedgerError::io("cut the torn end"))?;
+    }
+    let torn = match torn {
+        Some((last, end, bytes)) if bytes > 0 => {
+            truncate(layout, last, end)?;
+            Some(Cut { file: segment::name(last), offset: end, bytes })
+        }
+        _ => None,
+    };
+    let cut = torn.or(header);
+    if let Some(cut) = &cut {
+        tracing::warn!(file = %cut.file, offset = cut.offset, bytes = cut.bytes, "torn end cut off");
+    }
+    Ok(cut)
 }
 
 /// Where the last segment's whole frames end, and how many bytes of a torn write follow.

@@ -77,6 +77,18 @@ impl Kept {
     }
 }
 
+impl Kept {
+    /// Refuses a key that did not sign the newest one.
+    pub(super) fn check(&self, signing: Option<&Signing>) -> Result<(), LedgerError> {
+        match (self.list.last(), signing) {
+            (Some((_, newest)), Some(signing)) if !signing.signer.has_signed(newest) => {
+                Err(LedgerError::OtherKey { size: newest.size })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The error for a broken checkpoint.
 pub(crate) fn broken(offset: u64, flaw: Flaw) -> LedgerError {
     LedgerError::Corrupt { file: CHECKPOINTS.to_owned(), offset, seq: None, flaw }

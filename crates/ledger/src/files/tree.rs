@@ -72,29 +72,28 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Opens the tree for `entries` entries: takes over what the newest checkpoint vouches for, and makes
-    /// the rest from the segments.
+    /// Opens the tree: takes over what the newest of the checkpoints (the oldest first) vouches for, and makes the
+    /// rest from the segments.
     ///
     /// # Errors
-    /// [`LedgerError::NotAsSigned`] where the entries do not lead to the signed root.
+    /// [`LedgerError::NotAsSigned`] where the entries do not lead to the signed root; nothing is changed then.
     pub(super) fn open(
         layout: &Layout,
         segments: &[Blocks],
-        newest: Option<&Checkpoint>,
+        signed: &[(u64, Checkpoint)],
     ) -> Result<Self, LedgerError> {
-        let entries = segments.last().map_or(0, |blocks| blocks.next_seq() - 1);
-        if let Some(newest) = newest
-            && newest.size > entries
-        {
-            return Err(LedgerError::NotAsSigned { size: newest.size, good: 0, entries });
-        }
         let (unreadable, io) = (unreadable, LedgerError::io("open the tree"));
+        let newest = signed.last().map(|(_, newest)| newest);
         let kept = TreeFile::open(layout)?;
         let frontier = match (kept, newest) {
-            (Some(kept), Some(newest)) if kept.fits(newest) => {
+            (Some(kept), Some(newest)) if newest.size <= entries(segments) && kept.fits(newest) => {
                 Frontier::restore(newest.size, &kept).map_err(unreadable)?
             }
-            _ => Frontier::new(),
+            (_, Some(newest)) => {
+                refuse_unless_signed(layout, segments, signed, newest.size)?;
+                Frontier::new()
+            }
+            (_, None) => Frontier::new(),
         };
         let file = OpenOptions::new()
             .create(true)
@@ -105,44 +104,13 @@ impl Tree {
         let written = stored_hash_count(frontier.size()) * SIZE;
         file.set_len(written).map_err(&io)?;
         let mut tree = Self { file, frontier, written, pending: Vec::new() };
-        tree.catch_up(layout, segments, newest)?;
+        let size = tree.size();
+        each_after(layout, segments, size, |leaf| {
+            tree.add(leaf);
+            if tree.pending.len() >= CHUNK { tree.write() } else { Ok(()) }
+        })?;
         tree.write()?;
         Ok(tree)
-    }
-
-    fn catch_up(
-        &mut self,
-        layout: &Layout,
-        segments: &[Blocks],
-        newest: Option<&Checkpoint>,
-    ) -> Result<(), LedgerError> {
-        for blocks in segments {
-            let Some(block) = blocks.holding(self.size() + 1) else { continue };
-            let mut seq = block.first_seq;
-            let mut frames = Frames::open(layout, blocks.first, block.offset, blocks.end())?;
-            while let Some(placed) = frames.advance()? {
-                if seq > self.size() {
-                    self.add(leaf_hash(placed.frame.bytes));
-                    if newest.is_some_and(|newest| self.differs(newest)) {
-                        let entries = segments.last().map_or(0, |last| last.next_seq() - 1);
-                        return Err(LedgerError::NotAsSigned {
-                            size: self.size(),
-                            good: 0,
-                            entries,
-                        });
-                    }
-                    if self.pending.len() >= CHUNK {
-                        self.write()?;
-                    }
-                }
-                seq += 1;
-            }
-        }
-        Ok(())
-    }
-
-    fn differs(&self, checkpoint: &Checkpoint) -> bool {
-        self.size() == checkpoint.size && self.root() != checkpoint.root
     }
 
     /// Adds an entry's hash, in memory.
@@ -176,6 +144,56 @@ impl Tree {
         self.write()?;
         self.file.sync_data().map_err(LedgerError::io("sync the tree"))
     }
+}
+
+fn entries(segments: &[Blocks]) -> u64 {
+    segments.last().map_or(0, |blocks| blocks.next_seq() - 1)
+}
+
+/// The hash of each entry after the first `size`, in order.
+fn each_after(
+    layout: &Layout,
+    segments: &[Blocks],
+    size: u64,
+    mut take: impl FnMut(Hash) -> Result<(), LedgerError>,
+) -> Result<(), LedgerError> {
+    let mut next = size + 1;
+    for blocks in segments {
+        let Some(block) = blocks.holding(next) else { continue };
+        let mut seq = block.first_seq;
+        let mut frames = Frames::open(layout, blocks.first, block.offset, blocks.end())?;
+        while let Some(placed) = frames.advance()? {
+            if seq >= next {
+                take(leaf_hash(placed.frame.bytes))?;
+                next = seq + 1;
+            }
+            seq += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Reads every entry and compares with each checkpoint, the newest of which is over `size` entries; writes nothing.
+fn refuse_unless_signed(
+    layout: &Layout,
+    segments: &[Blocks],
+    signed: &[(u64, Checkpoint)],
+    size: u64,
+) -> Result<(), LedgerError> {
+    let (mut frontier, mut good) = (Frontier::new(), 0);
+    let mut points = signed.iter().map(|(_, point)| point).peekable();
+    each_after(layout, segments, 0, |leaf| {
+        frontier.push(leaf, |_| {});
+        while let Some(point) = points.next_if(|point| point.size <= frontier.size()) {
+            let fits = point.size == frontier.size() && point.root == frontier.root();
+            good = if fits { point.size } else { good };
+        }
+        Ok(())
+    })?;
+    if good == size {
+        return Ok(());
+    }
+    Err(LedgerError::NotAsSigned { size, good, entries: entries(segments) })
 }
 
 fn unreadable(_: TreeError) -> LedgerError {

@@ -37,6 +37,8 @@ pub(super) struct Writer {
     upkeep: Instant,
     unsynced_since: Option<Instant>,
     dirty: bool,
+    /// The last batch was not stored.
+    failing: bool,
     /// Held for as long as there is a writer.
     _lock: File,
 }
@@ -73,6 +75,7 @@ impl Writer {
             stopped: false,
             unsynced_since: None,
             dirty: false,
+            failing: false,
             _lock: opened.lock,
         })
     }
@@ -115,13 +118,19 @@ impl Writer {
         };
         match rolled.and_then(|()| self.store(&jobs)) {
             Ok(answers) => {
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("the record is written again");
+                }
                 for (job, answer) in jobs.into_iter().zip(answers) {
                     // One that no longer waits has dropped its future.
                     let _ = job.answer.send(answer);
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "batch not stored");
+                if !std::mem::replace(&mut self.failing, true) {
+                    let folder = self.shared.layout.audit();
+                    tracing::error!(%error, folder = %folder.display(), "the record cannot be written");
+                }
                 self.undo();
                 answer_all(jobs, &error);
             }

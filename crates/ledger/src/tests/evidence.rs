@@ -157,12 +157,11 @@ async fn who_rewrites_and_signs_everything_is_found_by_a_checkpoint_from_elsewhe
     let case = case(30, 0).await;
     case.rewrite(true, |all| all[16] = all[16].replace("stop", "stoq"));
     fs::remove_file(case.path().join("audit/tree")).unwrap();
-    // The tree is made anew; the record's own checkpoints still tell.
-    assert!(matches!(
-        Ledger::open(case.path(), options()),
-        Err(LedgerError::NotAsSigned { size: 30, .. })
-    ));
-    fs::remove_file(case.path().join("audit/tree")).unwrap();
+    // No tree is made for it; the record's own checkpoints still tell.
+    let error = Ledger::open(case.path(), options()).err().unwrap();
+    assert!(matches!(error, LedgerError::NotAsSigned { size: 30, good: 10, .. }));
+    assert!(error.to_string().contains("(the first 10 entries do)"), "{error}");
+    assert!(!case.path().join("audit/tree").exists());
     assert!(matches!(case.alone(), Err(LedgerError::NotAsSigned { size: 20, good: 10, .. })));
     fs::remove_file(case.path().join("audit/checkpoints")).unwrap();
     drop(Ledger::open(case.path(), options()).unwrap());
@@ -176,6 +175,40 @@ async fn an_older_copy_is_not_signed_again() {
     case.rewrite(true, |all| all.truncate(20));
     let opened = Ledger::open(case.path(), options());
     assert!(matches!(opened, Err(LedgerError::NotAsSigned { size: 30, entries: 20, .. })));
+}
+
+#[tokio::test]
+async fn a_record_that_is_refused_is_left_as_it_was_found() {
+    let case = case(30, 0).await;
+    let audit = case.path().join("audit");
+    let read = || {
+        let mut files: Vec<_> = fs::read_dir(&audit).unwrap().map(|f| f.unwrap().path()).collect();
+        files.sort();
+        files.into_iter().map(|file| (fs::read(&file).unwrap(), file)).collect::<Vec<_>>()
+    };
+    let file = fs::File::options().write(true).open(case.path().join(SEGMENT)).unwrap();
+    // In the last frame, in the header of the first, and in the segment's header.
+    for length in [file.metadata().unwrap().len() - 10, 30, 10, 0] {
+        file.set_len(length).unwrap();
+        let found = read();
+        let error = Ledger::open(case.path(), options()).err().unwrap();
+        let good = if length > 30 { 20 } else { 0 };
+        assert!(
+            matches!(error, LedgerError::NotAsSigned { size: 30, good: g, .. } if g == good),
+            "{error}"
+        );
+        assert_eq!(error.to_string().contains("(the first"), good > 0, "{error}");
+        assert!(read() == found, "cut at {length}");
+    }
+}
+
+#[tokio::test]
+async fn another_key_does_not_sign_on() {
+    let case = case(30, 0).await;
+    let other = Signer::parse(&Signer::generate("test/audit").unwrap()).unwrap();
+    let error = Ledger::open(case.path(), signing(&other)).err().unwrap();
+    assert!(matches!(error, LedgerError::OtherKey { size: 30 }), "{error}");
+    case.proven().unwrap();
 }
 
 #[tokio::test]

@@ -16,11 +16,18 @@ const FOLDER: &str = "PORTCULLIS_AUDIT_TEST_FOLDER";
 #[ignore = "a process of the next test, which kills it"]
 async fn writer_to_be_killed() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
-    // The key of the next life is another: what is looked at is that sizes and roots fit.
-    let signer = Signer::parse(&Signer::generate("test/audit").unwrap()).unwrap();
+    let folder = PathBuf::from(folder);
+    // Made by the first, and the same in each life.
+    let path = folder.join("signer");
+    let key = std::fs::read_to_string(&path).unwrap_or_else(|_| {
+        let key = Signer::generate("test/audit").unwrap();
+        std::fs::write(&path, &key).unwrap();
+        key
+    });
+    let signer = Signer::parse(&key).unwrap();
     let signing = Some(Signing { signer, entries: 5, within: Duration::MAX });
     let options = LedgerOptions { fsync: Fsync::Batch, signing, ..options() };
-    let (ledger, _) = Ledger::open(&PathBuf::from(folder), options).unwrap();
+    let (ledger, _) = Ledger::open(&folder, options).unwrap();
     for number in ledger.last_seq().cast_signed().. {
         ledger.append(Record::new(&entry(number)).unwrap()).await.unwrap();
         println!("\nstored {number}");

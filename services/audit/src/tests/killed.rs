@@ -39,20 +39,27 @@ fn journal(root: &Path) -> LedgerJournal {
     LedgerJournal::new(Arc::new(Ledger::open(&root.join("journal"), options).unwrap().0))
 }
 
-fn signing() -> Option<Signing> {
-    let signer = Signer::parse(&Signer::generate("test/audit").unwrap()).unwrap();
+/// With the key of this folder, which the first makes.
+fn signing(root: &Path) -> Option<Signing> {
+    let path = root.join("signer");
+    let key = std::fs::read_to_string(&path).unwrap_or_else(|_| {
+        let key = Signer::generate("test/audit").unwrap();
+        std::fs::write(&path, &key).unwrap();
+        key
+    });
+    let signer = Signer::parse(&key).unwrap();
     Some(Signing { signer, entries: 20, within: Duration::MAX })
 }
 
 fn ledger(root: &Path) -> Ledger {
-    let options = LedgerOptions { signing: signing(), ..LedgerOptions::default() };
+    let options = LedgerOptions { signing: signing(root), ..LedgerOptions::default() };
     Ledger::open(&root.join("kept"), options).unwrap().0
 }
 
 /// The record in PostgreSQL, once the lease of whoever was killed has run out.
-async fn on_postgres(url: &str) -> PostgresLedger {
+async fn on_postgres(root: &Path, url: &str) -> PostgresLedger {
     let lease = Duration::from_millis(150);
-    let options = WriterOptions { signing: signing(), lease, ..WriterOptions::default() };
+    let options = WriterOptions { signing: signing(root), lease, ..WriterOptions::default() };
     let address = Address::parse(url).unwrap();
     Standby::prepare(address, options).await.unwrap().wait(|_| {}).await.unwrap()
 }
@@ -88,7 +95,7 @@ async fn work_on_files(root: &Path, tell: impl FnMut(u64)) {
 }
 
 async fn work_on_postgres(root: &Path, url: &str, tell: impl FnMut(u64)) {
-    let kept = Arc::new(on_postgres(url).await);
+    let kept = Arc::new(on_postgres(root, url).await);
     let work = work(root, kept.clone(), || kept.last_seq(), tell);
     tokio::select! {
         error = kept.keep_up() => panic!("{error}"),
@@ -162,7 +169,7 @@ async fn an_auditor_on_postgres_killed_a_hundred_times_keeps_each_entry_once_and
     let folder = tempfile::tempdir().unwrap();
     let server = PostgresServer::start().await;
     kill_a_hundred_times(folder.path(), Some(&server.url())).await;
-    let before = on_postgres(&server.url()).await;
+    let before = on_postgres(folder.path(), &server.url()).await;
     let came = before.last_seq();
     before.close().await.unwrap();
     assert!(came > 100, "the killed ones came to {came}");

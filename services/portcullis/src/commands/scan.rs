@@ -108,7 +108,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let source = Source::open(&args.file)?;
     let bar = source.progress();
     let mut out = if source.is_live { Out::new().at_once() } else { Out::new() };
-    let mut bad = 0_u64;
+    let (mut good, mut bad) = (0_u64, 0_u64);
     let mut turns = Turns::default();
     let work = |line: Line| {
         bar.inc(line.bytes);
@@ -133,7 +133,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     let take = |row: Row| {
-        bad += u64::from(matches!(row, Row::Bad { .. }));
+        let count = if matches!(row, Row::Bad { .. }) { &mut bad } else { &mut good };
+        *count += 1;
         out.json(&row)
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
@@ -142,7 +143,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     done?;
     out.flush()?;
-    Ok(ExitCode::from(u8::from(bad > 0)))
+    Ok(lines::exit(good, bad))
 }
 
 fn named(verdict: Verdict, id: Option<MessageId>) -> Verdict {

@@ -58,7 +58,10 @@ fn a_key_is_printed_once_and_its_hash_is_what_the_gateway_keeps() {
     let hash = String::from(portcullis_ingress::auth::KeyHash::of(key));
     assert!(ran.out.contains(&format!("bot = \"shop\"\nsha256 = [\"{hash}\"]")), "{}", ran.out);
     assert_ne!(run(&["admin", "key", "--bot", "shop"]).out, ran.out);
-    assert!(run(&["admin", "key", "--operator"]).out.contains("operator_keys = [\""));
+    let operator = run(&["admin", "key", "--operator"]).out;
+    assert!(
+        operator.contains("above every [table] of") && operator.contains("operator_keys = [\"")
+    );
     assert_eq!(run(&["admin", "key"]).code, 2);
 }
 
@@ -175,4 +178,21 @@ async fn over_nats_an_order_is_in_force_within_seconds_and_taken_back() {
     let ran = run(&["admin", "reject", "nothing-of-this-name", "--nats", &url]);
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("no message with this id waits"), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_room_for_messages_is_refused_at_once() {
+    // As nats-server is by itself.
+    let config = "max_payload: 1048576".into();
+    let server = NatsServer::start_with(NatsOptions { config, ..NatsOptions::default() }).await;
+    let url = server.url();
+    let ran = run(&["admin", "init", "--nats", &url]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("`max_payload: 8MB`"), "{}", ran.err);
+    assert!(ran.err.contains("nothing was made"), "{}", ran.err);
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let ran = run(&["up", "--listen", "127.0.0.1:0", "--data", data, "--nats", &url]);
+    assert!(ran.err.contains("max_payload is 1048576 bytes"), "{}", ran.err);
+    assert!(!ran.err.contains("admin init"), "{}", ran.err);
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use portcullis_core::{Body, Direction, MessageId, Resolution, ResolutionRecord};
 use portcullis_ledger::{Ledger, LedgerOptions, Record, Signing};
 use portcullis_merkle::Signer;
 use portcullis_testkit::{entry, verdict_entry};
@@ -120,13 +121,61 @@ async fn rows_are_found_by_filter_in_both_orders_and_forms() {
     let table = run(&["audit", "search", "--data", data]);
     assert_eq!(table.out.lines().count(), 6);
     assert!(table.out.contains("inbound m3"), "{}", table.out);
-    let file = folder.path().join("export.jsonl");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("export.jsonl");
     let ran = run(&["audit", "export", "--data", data, "--out", file.to_str().unwrap()]);
     assert!(ran.out.ends_with("5 entries\n"), "{}", ran.out);
     let exported = std::fs::read_to_string(file).unwrap();
     assert_eq!(exported, run(&["audit", "export", "--data", data]).out);
     let first: serde_json::Value = serde_json::from_str(exported.lines().next().unwrap()).unwrap();
     assert_eq!(first["entry"]["id"], "action/shop/1");
+}
+
+#[tokio::test]
+async fn the_record_itself_is_never_written_over() {
+    let folder = ledger().await;
+    let (data, file) = (folder.path().to_str().unwrap(), segment(folder.path()));
+    let before = std::fs::read(&file).unwrap();
+    for command in ["export", "report"] {
+        let ran = run(&["audit", command, "--data", data, "--out", file.to_str().unwrap()]);
+        assert_eq!(ran.code, 2);
+        assert!(ran.err.contains("lies in a folder of the record"), "{}", ran.err);
+    }
+    assert!(std::fs::read(&file).unwrap() == before);
+    assert_eq!(run(&["audit", "verify", "--data", data]).code, 0);
+}
+
+#[tokio::test]
+async fn of_a_message_the_verdict_is_proven_and_what_became_of_it_is_named() {
+    let folder = ledger().await;
+    let data = folder.path().to_str().unwrap();
+    // Signed by whoever opened it last; the key of the test lies nowhere.
+    let mut later = entry("m2");
+    let at = later.at;
+    let message = MessageId::parse("m2").unwrap();
+    later.id = "resolution/shop/inbound/m2".into();
+    later.body = Body::Resolution(ResolutionRecord {
+        message,
+        direction: Direction::Inbound,
+        resolution: Resolution::Release,
+        by: "tester".into(),
+        reason: None,
+        text: None,
+        at,
+    });
+    let (ledger, _) = Ledger::open(folder.path(), LedgerOptions::default()).unwrap();
+    ledger.append(Record::new(&later).unwrap()).await.unwrap();
+    drop(ledger);
+    let ran = run(&["audit", "prove", "--data", data, "m2"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(ran.json()["index"], 2);
+    assert_eq!(
+        ran.err,
+        "proof of entry 3 (verdict/shop/inbound/m2)\n\
+         not proven, of the same message: 6 (resolution/shop/inbound/m2)\n"
+    );
+    let ran = run(&["audit", "prove", "--data", data, "resolution/shop/inbound/m2"]);
+    assert!(ran.err.contains("entry 6 is not signed yet"), "{}", ran.err);
 }
 
 #[tokio::test]

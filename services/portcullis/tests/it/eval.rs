@@ -106,10 +106,26 @@ fn a_line_with_nothing_to_judge_is_a_bad_line() {
     let file = folder.path().join("labelled.jsonl");
     std::fs::write(&file, "{\"label\":\"benign\"}\n").unwrap();
     let ran = run(&["eval", "--json", file.to_str().unwrap()]);
-    assert_eq!((ran.code, &ran.json()["files"][0]["bad_lines"]), (1, &1.into()));
+    // Nothing was judged.
+    assert_eq!((ran.code, &ran.json()["files"][0]["bad_lines"]), (2, &1.into()));
     assert!(
         ran.err.contains("labelled.jsonl:1: text is empty and there is no context"),
         "{}",
         ran.err
     );
+}
+
+#[test]
+fn nothing_to_judge_is_2_and_scores_go_into_no_file_that_is_read() {
+    let ran = run(&["eval", "/dev/null"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("nothing was judged"), "{}", ran.err);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("labelled.jsonl");
+    std::fs::write(&file, FILE).unwrap();
+    let name = file.to_str().unwrap();
+    let ran = run(&["eval", name, "--scores", name]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("is the same file as"), "{}", ran.err);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), FILE);
 }

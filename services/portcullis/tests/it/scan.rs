@@ -106,6 +106,17 @@ fn a_line_that_is_too_long_is_one_bad_line() {
 }
 
 #[test]
+fn a_file_of_which_nothing_was_judged_is_2() {
+    for input in ["", "MARKER\n"] {
+        let ran = run_with(&["scan", "-"], input.as_bytes(), &[]);
+        assert_eq!((ran.code, ran.err.as_str()), (2, "portcullis: nothing was judged\n"));
+    }
+    // A byte order mark is no part of the first line.
+    let ran = run_with(&["scan", "-"], "\u{feff}{\"text\":\"Hello\"}\n".as_bytes(), &[]);
+    assert_eq!((ran.code, &ran.lines()[0]["decision"]), (0, &"allow".into()));
+}
+
+#[test]
 fn a_file_that_is_not_there_is_2() {
     let ran = run(&["scan", "/nowhere.jsonl"]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));

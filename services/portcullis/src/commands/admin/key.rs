@@ -24,13 +24,14 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let key = format!("pk_{}", random_hex(32)?);
     let hash = String::from(KeyHash::of(&key));
-    let lines = match &args.bot {
-        Some(bot) => format!("[[keys]]\nbot = \"{bot}\"\nsha256 = [\"{hash}\"]"),
-        None => format!("operator_keys = [\"{hash}\"]"),
+    let (place, lines) = match &args.bot {
+        Some(bot) => ("below", format!("[[keys]]\nbot = \"{bot}\"\nsha256 = [\"{hash}\"]")),
+        None => ("above every [table] of", format!("operator_keys = [\"{hash}\"]")),
     };
     out::print(&format!(
-        "The key; it is shown this once and kept nowhere:\n\n  {key}\n\nFor the gateway's configuration \
-         (a second hash in the same list lets two keys in, to change one without a gap):\n\n{lines}"
+        "The key; it is shown this once and kept nowhere:\n\n  {key}\n\nPut these lines {place} \
+         what the gateway's configuration has\n(a second hash in the same list lets two keys in, to change one \
+         without a gap):\n\n{lines}"
     ))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -11,13 +11,17 @@ use std::process::ExitCode;
 use portcullis_bus_nats::admin::{self, InitOptions, Outcome};
 use portcullis_bus_nats::{Journals, journals};
 use portcullis_core::BotId;
+use portcullis_ingress::doors::text_limit;
 
 use crate::{nats, out};
+
+/// A gateway refuses a server that leaves messages less than this.
+const LEAST_TEXT: usize = 4 * 1024;
 
 /// What operators can do.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Make or update every stream, consumer and bucket on a NATS server. Safe to run again.
+    /// Make or update every stream, consumer and bucket on a NATS server (with max_payload: 8MB). Safe to run again.
     Init(Init),
     /// Block everything: of one bot, or of all.
     Stop(orders::Everything),
@@ -34,7 +38,7 @@ pub(crate) enum Command {
     /// Take limit back.
     Unlimit(orders::Limited),
     /// Forget a speaker: what the record keeps of that person's words can never be read again.
-    Erase(orders::Person),
+    Erase(orders::Forgotten),
     /// List what waits for a human.
     Held(orders::Which),
     /// Forward a held message.
@@ -116,6 +120,12 @@ fn init(args: &Init) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let changes = runtime.block_on(async {
         let client = args.login.connect(&args.url).await?;
+        let max_payload = client.server_info().max_payload;
+        anyhow::ensure!(
+            text_limit(max_payload) >= LEAST_TEXT,
+            "nats-server's max_payload is {max_payload} bytes, which leaves no room for messages: set \
+             `max_payload: 8MB` in its configuration, and run this again; nothing was made"
+        );
         anyhow::Ok(admin::init(&client, &options).await?)
     })?;
     let mut out = out::Out::new();

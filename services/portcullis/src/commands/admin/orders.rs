@@ -88,6 +88,21 @@ pub(crate) struct Person {
     pub(super) door: Door,
 }
 
+/// Who is forgotten.
+#[derive(Args)]
+pub(crate) struct Forgotten {
+    /// The bot; absent: `default`.
+    #[arg(long)]
+    bot: Option<BotId>,
+    /// The person, by the bot's name.
+    #[arg(long, visible_alias = "speaker")]
+    user: SpeakerId,
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    pub(super) door: Door,
+}
+
 /// Whose limits: of one person, conversation or address; of a bot; or, with no bot either, everybody's.
 #[derive(Args)]
 #[group(id = "whose", multiple = false)]
@@ -180,6 +195,12 @@ impl Everything {
             ("reason", json!(reason)),
             ("for_s", json!(self.for_s)),
         ])
+    }
+}
+
+impl Forgotten {
+    pub(super) fn ask(&self) -> Ask {
+        about(self.bot.as_ref(), (Some(&self.user), None, None), &self.who)
     }
 }
 

@@ -1,7 +1,6 @@
 //! `portcullis admin nats-config`: the users of a NATS server, from the table of rights.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,7 +13,7 @@ use rand::TryRngCore;
 use rand::rngs::OsRng;
 use secrecy::ExposeSecret;
 
-use crate::out;
+use crate::out::{self, NewFile};
 
 /// What `admin nats-config` can be told.
 #[derive(clap::Args)]
@@ -107,20 +106,9 @@ fn kept(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
 
 /// Replaces a file as a whole, for its owner alone.
 fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let name = path.display().to_string();
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&part).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&part, path)
-    });
-    written.context(name)
+    let mut file = NewFile::begin(path, true, &[])?;
+    file.write_all(text.as_bytes()).with_context(|| path.display().to_string())?;
+    file.finish()
 }
 
 /// Random bytes of the operating system, as hex.

@@ -103,10 +103,22 @@ fn culprit<T: DeserializeOwned>(settings: &Value, path: &[Step]) -> Option<Strin
         .cloned()
 }
 
+/// What a value must be, where that is a range.
+fn range(field: &str) -> &'static str {
+    match field.rsplit('.').next().unwrap_or_default() {
+        "report_above" | "hold_above" | "block_above" => "must be from 0 to 1",
+        "positive" | "agitated" | "distressed" | "urgent" => "must be from 0 to 1",
+        "negative" => "must be from -1 to 0",
+        "trend_turns" | "rate" => "must be at least 1",
+        "settle_within_s" | "reserve_for_s" => "must be from 1 to 86400",
+        _ => "is not allowed",
+    }
+}
+
 /// What a stage's own validation names: a path such as `settings.rules.rate`.
 fn refused(field: &'static str) -> Wrong {
     let path = field.split('.').skip(1).map(|key| Step::Key(key.into())).collect();
-    Wrong { path, key: None, message: format!("{field} is not allowed") }
+    Wrong { path, key: None, message: format!("{field} {}", range(field)) }
 }
 
 #[cfg(test)]
@@ -117,6 +129,23 @@ mod tests {
     fn place_of(source: &str) -> Option<(usize, usize)> {
         let policy = Policy::parse(&BotId::fallback(), "1", source).unwrap();
         super::check(source, policy.document()).err().map(|error| (error.line, error.column))
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_told_the_range() {
+        for (source, said) in [
+            (
+                "injection-classifier.settings]\nblock_above = 2.0",
+                "block_above must be from 0 to 1",
+            ),
+            ("sentiment.settings]\nnegative = 0.5", "negative must be from -1 to 0"),
+            ("sentiment.settings]\ntrend_turns = 0", "trend_turns must be at least 1"),
+        ] {
+            let source = format!("[stages.{source}");
+            let policy = Policy::parse(&BotId::fallback(), "1", &source).unwrap();
+            let error = super::check(&source, policy.document()).unwrap_err();
+            assert!(error.to_string().contains(said), "{error}");
+        }
     }
 
     #[test]

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::out;
-use portcullis_measure::{Group, Summary};
+use portcullis_out as out;
+
+use crate::{Group, Summary};
 
 /// Groups of one sort that are shown; the largest. JSON has all.
 const SHOWN: usize = 20;
 
 /// All files, one after the other.
-pub(super) fn table(files: &[Summary]) -> String {
+pub fn table(files: &[Summary]) -> String {
     let mut text = String::new();
     for summary in files {
         // Writing to a string cannot fail.

@@ -1,11 +1,8 @@
 //! `portcullis eval`: labelled messages, judged here by the whole path, and how well that went.
 
-mod table;
-
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -17,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::commands::scan::{Channel, read};
 use crate::engine::{Engine, PolicyArg};
 use crate::lines::{self, Line, Source};
-use crate::out;
+use crate::out::{self, NewFile};
 use portcullis_measure::{Figures, Groups, Judged, Label};
 
 /// Bad lines of a file that are named one by one.
@@ -52,6 +49,15 @@ pub(crate) struct Args {
     /// Messages at once. Absent: one a core. Times are those of a message among so many.
     #[arg(long, value_name = "N")]
     in_flight: Option<NonZeroUsize>,
+}
+
+impl Args {
+    /// Where scores go: into no file that is read.
+    fn scores(&self) -> anyhow::Result<Option<NewFile>> {
+        let read: Vec<_> = self.files.iter().chain(&self.policy.policy).map(|p| &**p).collect();
+        let begin = |path: &PathBuf| NewFile::begin(path, false, &read).context("--scores");
+        self.scores.as_ref().map(begin).transpose()
+    }
 }
 
 /// A line of a file. Fields that are not named here are ignored on purpose: labelled files carry remarks
@@ -126,7 +132,7 @@ struct Row {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let engine = Engine::telling_all(&args.policy)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
-    let mut scores = args.scores.as_deref().map(create).transpose()?;
+    let mut scores = args.scores()?;
     let at_once = args.in_flight.map_or_else(lines::cores, NonZeroUsize::get);
     let (mut all, mut total) = (Vec::new(), Figures::default());
     for file in &args.files {
@@ -160,25 +166,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         all.push(figures.summary(&name));
     }
     runtime.shutdown_background();
-    if let Some(scores) = &mut scores {
-        scores.flush().context("--scores")?;
+    if let Some(scores) = scores {
+        scores.finish().context("--scores")?;
     }
     let bad = total.bad;
     let total = total.summary("all files");
+    let ended = lines::exit(total.whole.n as u64, bad);
     if args.json {
         out::pretty(&serde_json::json!({ "files": all, "total": total }))?;
     } else {
         if all.len() > 1 {
             all.push(total);
         }
-        out::print(table::table(&all).trim_end())?;
+        out::print(portcullis_measure::table(&all).trim_end())?;
     }
-    Ok(ExitCode::from(u8::from(bad > 0)))
-}
-
-fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
-    let file = File::create(path).with_context(|| format!("--scores {}", path.display()))?;
-    Ok(BufWriter::new(file))
+    Ok(ended)
 }
 
 fn write(scores: &mut impl Write, file: Option<&str>, row: &Row) -> anyhow::Result<()> {
