@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use portcullis_core::{Clock, SystemClock};
 use portcullis_testkit::{Process, eventually};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -70,7 +71,7 @@ fn the_exemplars_that_prometheus_keeps_lead_to_the_traces_in_jaeger() {
             let verdict = city.http().check(json!({"bot": "shop", "text": "hello"})).await;
             told.insert(verdict.trace_id.unwrap());
         }
-        let now = jiff::Timestamp::now().as_second();
+        let now = SystemClock.now().as_second();
         let (start, end) = ((now - 600).to_string(), (now + 600).to_string());
         let query = "portcullis_check_seconds_bucket";
         let asked = [("query", query), ("start", start.as_str()), ("end", end.as_str())];
