@@ -219,7 +219,7 @@ fn boundary(text: &str, at: usize) -> usize {
 }
 
 #[cfg(test)]
-mod forms;
+mod forms_tests;
 #[cfg(test)]
 mod nested_tests;
 #[cfg(test)]

@@ -11,5 +11,5 @@ mod told;
 
 pub use problem::Problem;
 pub use read::json;
-pub use serve::serve;
+pub use serve::{body, serve};
 pub use told::tell;

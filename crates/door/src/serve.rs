@@ -1,10 +1,11 @@
 //! Serving HTTP to clients that may be slow on purpose: a request's head has to come in time, or the connection is
-//! closed.
+//! closed; its body has to, or it is refused.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -12,10 +13,25 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::Problem;
+
 /// How long the head of a request may take, and how long a connection may be open without one.
 const HEAD: Duration = Duration::from_secs(30);
+/// How long the body of a request may take.
+const BODY: Duration = Duration::from_secs(30);
 /// Pause after a connection could not be taken, as where no file descriptor is free.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// The whole body of a request.
+///
+/// # Errors
+/// 413 where it is over `limit` bytes or broke off, 408 where it does not come in time.
+pub async fn body(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let read = tokio::time::timeout(BODY, to_bytes(body, limit)).await;
+    let late = |_| Problem::late(format!("the body took over {} seconds", BODY.as_secs()));
+    let broken = |_| Problem::too_large(format!("the body is over {limit} bytes, or broke off"));
+    read.map_err(late)?.map_err(broken)
+}
 
 /// Serves until `shutdown`, and then until what was begun is answered.
 pub async fn serve(listener: TcpListener, routes: Router, shutdown: impl Future<Output = ()>) {

@@ -218,7 +218,9 @@ fn a_stage_that_answers_garbage_is_a_gap() {
                 let responder =
                     answer_garbage(user.clone(), subject.clone(), name.into(), body.into()).await;
                 stages.gap(name, Cause::Unreadable).await;
-                drop(responder);
+                // Gone, and not only told to go: a message that it still gets has no answer.
+                responder.abort();
+                let _cancelled = responder.await;
                 user.flush().await.unwrap();
             }
             stages.serve(name).await;

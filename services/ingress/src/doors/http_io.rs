@@ -1,10 +1,8 @@
 //! What the HTTP door reads and writes: strict bodies, keys, verdicts with their headers, problems.
 
-use std::time::Duration;
-
 use aide::OperationIo;
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -17,9 +15,6 @@ use serde::de::DeserializeOwned;
 use super::http::Door;
 use portcullis_door::auth::{Access, KeyHash};
 use portcullis_door::{Problem, json};
-
-/// How long the body of a request may take.
-const BODY: Duration = Duration::from_secs(30);
 
 /// A JSON body, read strictly and within the door's limit.
 #[derive(OperationIo)]
@@ -37,12 +32,7 @@ impl<T: DeserializeOwned> FromRequest<Door> for Strict<T> {
             return Err(Problem::media_type("send it with 'Content-Type: application/json'"));
         }
         let limit = door.body_limit(request.uri().path());
-        let body = tokio::time::timeout(BODY, to_bytes(request.into_body(), limit));
-        let late = |_| Problem::late(format!("the body took over {} seconds", BODY.as_secs()));
-        let body = body.await.map_err(late)?.map_err(|_| {
-            Problem::too_large(format!("the body is over {limit} bytes, or broke off"))
-        })?;
-        json(&body).map(Self)
+        json(&portcullis_door::body(request.into_body(), limit).await?).map(Self)
     }
 }
 
