@@ -6,6 +6,7 @@
 //! without holding a thread.
 
 mod config;
+mod fingerprints;
 mod models;
 mod piece;
 mod serving;

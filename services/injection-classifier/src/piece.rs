@@ -1,15 +1,19 @@
 //! The texts of an ask, each with the question that it answers and its way back to the received bytes.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use portcullis_core::{Ask, Place, Span, View};
 use portcullis_model::{Channel, Judged, Piece};
 
+use crate::fingerprints::blanked;
+
 /// One text to look at.
 pub(crate) struct Reading<'a> {
     pub(crate) place: Place,
     view: Option<(usize, &'a View)>,
-    pub(crate) text: &'a str,
+    /// As it is judged: see [`blanked`].
+    pub(crate) text: Cow<'a, str>,
     /// Its share of the coverage total.
     bytes: usize,
 }
@@ -20,13 +24,13 @@ impl<'a> Reading<'a> {
         let received = ask.interaction.places().map(|(place, text)| Self {
             place,
             view: None,
-            text: text.expose(),
+            text: blanked(text.expose()),
             bytes: text.len(),
         });
         let views = ask.views.iter().enumerate().map(|(index, view)| Self {
             place: view.source,
             view: Some((index, view)),
-            text: view.text.expose(),
+            text: blanked(view.text.expose()),
             bytes: view.source_bytes(),
         });
         received.chain(views).filter(|reading| !reading.text.is_empty()).collect()
@@ -40,8 +44,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    pub(crate) fn piece(&self) -> Piece<'a> {
-        Piece { channel: self.channel(), text: self.text }
+    pub(crate) fn piece(&self) -> Piece<'_> {
+        Piece { channel: self.channel(), text: &self.text }
     }
 
     /// The index of the view; absent for a text as received.
