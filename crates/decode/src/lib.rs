@@ -38,7 +38,7 @@ pub use stretch::Method;
 /// What may be spent on one text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How many encodings may lie one inside the other.
+    /// How many encodings may lie one inside the other. There are at most two readings for each.
     pub depth: usize,
     /// Bytes of all readings together.
     pub bytes: usize,
