@@ -16,18 +16,20 @@ fn is_length(digits: &[u32], length: usize) -> bool {
 
 /// ISO/IEC 7812-1, annex B.
 pub fn luhn(number: &[u8]) -> bool {
-    let Some(digits) = values(number) else { return false };
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(place, digit)| match (place % 2, *digit) {
-            (0, digit) => digit,
-            (_, digit) if digit > 4 => 2 * digit - 9,
-            (_, digit) => 2 * digit,
+    let sum = number.iter().rev().enumerate().try_fold(0, |sum, (place, byte)| {
+        let digit = char::from(*byte).to_digit(10)?;
+        Some(match place % 2 {
+            0 => sum + digit,
+            _ if digit > 4 => sum + 2 * digit - 9,
+            _ => sum + 2 * digit,
         })
-        .sum();
-    sum.is_multiple_of(10) && digits.iter().any(|digit| Some(digit) != digits.first())
+    });
+    sum.is_some_and(|sum: u32| sum.is_multiple_of(10))
+}
+
+/// The same of a number whose digits are not all alike.
+pub fn luhn_of_several(number: &[u8]) -> bool {
+    luhn(number) && number.iter().any(|byte| Some(byte) != number.first())
 }
 
 /// The remainder of a long number by 97; letters count from 10 (ISO 7064).
@@ -66,7 +68,7 @@ pub fn is_birth(month: Option<&[u8]>, day: Option<&[u8]>) -> bool {
 
 /// Sweden's personnummer, without the century.
 pub fn personnummer(number: &[u8]) -> bool {
-    number.len() == 10 && luhn(number) && is_birth(number.get(2..4), number.get(4..6))
+    number.len() == 10 && luhn_of_several(number) && is_birth(number.get(2..4), number.get(4..6))
 }
 
 /// Australia's tax file number.

@@ -3,6 +3,7 @@
 use portcullis_core::Span;
 
 use crate::bytes::{follows, gap, in_word, is_word, names_before, preceded, run};
+use crate::checks::luhn;
 use crate::{Entity, Match};
 
 /// Shortest and longest number that is looked for.
@@ -99,7 +100,7 @@ fn longest(text: &[u8], groups: &[Group], first: bool) -> Option<(usize, Match)>
             break;
         }
         for (slot, byte) in number.iter_mut().skip(filled).zip(text.get(group.start..group.end)?) {
-            *slot = byte - b'0';
+            *slot = *byte;
         }
         filled += group.len();
         let digits = number.get(..filled)?;
@@ -150,7 +151,7 @@ fn is_card_grouping(groups: &[Group]) -> bool {
 /// UnionPay, Maestro, Mir, Dankort, RuPay, Elo, Hiper, Troy, Verve). Thirteen digits, as Visa once had, are mostly of
 /// goods, and fifteen that begin with 1, as UATP has, of anything: these need a word.
 fn is_issued(digits: &[u8]) -> bool {
-    let mut head = digits.iter().map(|digit| u32::from(*digit));
+    let mut head = digits.iter().map(|digit| u32::from(digit - b'0'));
     let Some(prefix) = (0..6).try_fold(0, |so_far, _| Some(so_far * 10 + head.next()?)) else {
         return false;
     };
@@ -177,20 +178,6 @@ fn is_issued(digits: &[u8]) -> bool {
         506_099..=506_198 | 507_865..=507_964 => matches!(length, 16 | 18 | 19),
         _ => false,
     }
-}
-
-fn luhn(digits: &[u8]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(place, digit)| match (place % 2, u32::from(*digit)) {
-            (0, digit) => digit,
-            (_, digit) if digit > 4 => 2 * digit - 9,
-            (_, digit) => 2 * digit,
-        })
-        .sum();
-    sum.is_multiple_of(10)
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use crate::bytes::{
     after_escape, follows, gap, gap_before, in_word, is_word, names_before, preceded, run, run_back,
 };
 use crate::checks::{
-    aadhaar, bsn, china, codice_fiscale, cpf, curp, dni, fodselsnummer, hetu, iban, is_birth, luhn,
-    nhs, nino, nir, nric, nrn, pan, personnummer, pesel, rrn, ssn, steuer_id, tckn, tfn,
+    aadhaar, bsn, china, codice_fiscale, cpf, curp, dni, fodselsnummer, hetu, iban, is_birth,
+    luhn_of_several, nhs, nino, nir, nric, nrn, pan, personnummer, pesel, rrn, ssn, steuer_id,
+    tckn, tfn,
 };
 use crate::{Entity, Match};
 
@@ -73,10 +74,10 @@ const PERSONNUMMER: &[&[u8]] = &[b"personnummer", b"personnr", b"personal number
 const FORMS: [Form; 27] = [
     // United States: no check digit; areas and groups that were never given out are left out
     Form { entity: Entity::UsSsn, ..form(9, ssn, &[3, 2, 4], false, &[b"ssn", b"social security", b"soc sec", b"itin", b"taxpayer id"]) },
-    form(9, |n| luhn(n) && n.first() != Some(&b'0') && n.first() != Some(&b'8'), &[], false, &[b"sin ", b"social insurance", b"nas "]),
+    form(9, |n| luhn_of_several(n) && n.first() != Some(&b'0') && n.first() != Some(&b'8'), &[], false, &[b"sin ", b"social insurance", b"nas "]),
     form(9, tfn, &[], false, &[b"tfn", b"tax file"]),
     form(9, bsn, &[], false, &[b"bsn", b"burgerservice", b"sofinummer"]),
-    form(9, luhn, &[], false, &[b"teudat", b"israeli id", b"mispar zehut", "תעודת זהות".as_bytes()]),
+    form(9, luhn_of_several, &[], false, &[b"teudat", b"israeli id", b"mispar zehut", "תעודת זהות".as_bytes()]),
     form(10, nhs, &[], false, &[b"nhs"]),
     form(10, personnummer, &[6, 4], false, PERSONNUMMER),
     // with the century; from 2000 on it looks like a date and a time
@@ -91,7 +92,7 @@ const FORMS: [Form; 27] = [
     // gift cards and series have dashes
     Form { signs: b" ", ..form(12, aadhaar, &[4, 4, 4], false, &[b"aadhaar", b"aadhar", b"uidai", "आधार".as_bytes()]) },
     form(13, rrn, &[6, 7], false, &[b"rrn", b"resident registration", "주민".as_bytes()]),
-    form(13, |n| luhn(n) && is_birth(n.get(2..4), n.get(4..6)), &[], false, &[b"south african id", b"sa id", b"rsa id", b"id no", b"id number", b"identity number"]),
+    form(13, |n| luhn_of_several(n) && is_birth(n.get(2..4), n.get(4..6)), &[], false, &[b"south african id", b"sa id", b"rsa id", b"id no", b"id number", b"identity number"]),
     form(15, nir, &[], true, &[]),
     form(18, china, &[], true, &[]),
     form(9, dni, &[], true, &[b"dni", b"nie ", b"nif "]),
