@@ -166,7 +166,7 @@ impl NatsDelivery {
             otel.kind = "consumer",
             portcullis.journal.sequence = sequence,
         );
-        trace::continue_from(&span, message.headers.as_ref());
+        trace::continue_from_stored(&span, message.headers.as_ref());
         trace::processes(&span, &message.subject, message.payload.len());
         // The parser's own message may quote the entry.
         let entry =

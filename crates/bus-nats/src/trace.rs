@@ -1,7 +1,7 @@
 //! The W3C trace context in NATS headers. Header names are case-sensitive there: they are lower-case.
 
 use async_nats::HeaderMap;
-use portcullis_telemetry::attribute;
+use portcullis_telemetry::{Parent, attribute};
 use tracing::Span;
 
 /// Writes the current span's context.
@@ -33,7 +33,14 @@ fn messaging(span: &Span, operation: &'static str, subject: &str, bytes: usize) 
 /// Makes `span` a child of the context that a message carries; it must not have been entered yet. A
 /// message without one begins a new trace.
 pub fn continue_from(span: &Span, headers: Option<&HeaderMap>) {
-    let get =
-        |name: &str| headers.and_then(|headers| headers.get(name)).map(|value| value.as_str());
-    portcullis_telemetry::extract(get).adopt(span);
+    sender(headers).adopt(span);
+}
+
+/// The same for a message out of a stream, whose span also links to the one that stored it.
+pub(crate) fn continue_from_stored(span: &Span, headers: Option<&HeaderMap>) {
+    sender(headers).adopt_stored(span);
+}
+
+fn sender(headers: Option<&HeaderMap>) -> Parent {
+    portcullis_telemetry::extract(|name| headers?.get(name).map(|value| value.as_str()))
 }

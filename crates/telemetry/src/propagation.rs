@@ -52,6 +52,14 @@ impl Parent {
         self.0.span().span_context().is_valid() && span.set_parent(self.0.clone()).is_ok()
     }
 
+    /// Makes `span` a child of the caller's and links it to that, as OpenTelemetry's conventions ask of a span that
+    /// works on a message which was stored on its way.
+    pub fn adopt_stored(&self, span: &Span) {
+        if self.adopt(span) {
+            span.add_link(self.0.span().span_context().clone());
+        }
+    }
+
     /// The caller's trace id: 32 hexadecimal digits.
     pub fn trace_id(&self) -> Option<String> {
         trace_id(&self.0)

@@ -97,6 +97,8 @@ impl Jaeger {
 pub(super) struct Span {
     id: String,
     parent: Option<String>,
+    /// The spans that it follows from, without being asked by them.
+    links: Vec<String>,
     pub(super) service: String,
     name: String,
     start: u64,
@@ -107,17 +109,19 @@ pub(super) struct Span {
 impl Span {
     fn read(span: &Value, processes: &Value) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let parent = span["references"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|reference| reference["refType"] == "CHILD_OF")
-            .map(|reference| text(&reference["spanID"]));
+        let references = |kind: &str| -> Vec<String> {
+            let references = span["references"].as_array().into_iter().flatten();
+            references
+                .filter(|reference| reference["refType"] == kind)
+                .map(|reference| text(&reference["spanID"]))
+                .collect()
+        };
         let tags = span["tags"].as_array().into_iter().flatten();
         let start = span["startTime"].as_u64().unwrap();
         Self {
             id: text(&span["spanID"]),
-            parent,
+            parent: references("CHILD_OF").into_iter().next(),
+            links: references("FOLLOWS_FROM"),
             service: text(&processes[span["processID"].as_str().unwrap()]["serviceName"]),
             name: text(&span["operationName"]),
             start,
@@ -171,6 +175,7 @@ fn is_whole(spans: &[Span], door: &str, judges: &[&str]) {
     let read = find(spans, "audit", "process portcullis.v1.journal.verdict");
     assert!(is_below(spans, send, check));
     assert_eq!(read.parent.as_deref(), Some(send.id.as_str()));
+    assert_eq!(read.links, [send.id.as_str()]);
     assert_eq!(send.tags["span.kind"], "producer");
     assert!(read.tags.contains_key("portcullis.journal.sequence"));
 }
