@@ -129,8 +129,7 @@ train: ## from data to the injection classifier's bundle (hours on two cores, re
 .PHONY: train-moderation
 train-moderation: ## train moderation's content model: make train-moderation DATA=FOLDER
 	@[[ -d "$(DATA)" ]] || { echo "make train-moderation: name the folder of the labelled rows: DATA=FOLDER" >&2; exit 2; }
-	cargo run --release --locked -p portcullis-moderation --bin train-moderation -- \
-	  --data "$(DATA)" --out services/moderation/model
+	services/moderation/training/train.sh "$(DATA)"
 
 # libtorch is linked by this alone: a workspace of its own, with its own lock and its own folder of what is built.
 BERT = --manifest-path crates/model-bert/Cargo.toml --workspace --locked --target-dir target/bert

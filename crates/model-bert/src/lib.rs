@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portcullis_model::{
-    BundleError, CascadeBundle, Encoder, EncoderError, EncoderParameters, Runtime, Session,
+    BundleError, Bytes, Encoder, EncoderError, EncoderParameters, Runtime, Session,
 };
 
 use crate::session::BertSession;
@@ -34,10 +34,12 @@ impl Runtime for RustBert {
     }
 
     /// Takes about a tenth of a second, and 4 bytes a weight (80 MB for the shipped model).
-    fn load(&self, bundle: &CascadeBundle) -> Result<Arc<dyn Encoder>, BundleError> {
-        let encoder = bundle.manifest().encoder.as_ref().ok_or(BundleError::Unfit("encoder"))?;
-        let bytes = bundle.part(&encoder.weights)?;
-        match BertEncoder::read(bytes, encoder) {
+    fn load(
+        &self,
+        weights: Bytes,
+        parameters: &EncoderParameters,
+    ) -> Result<Arc<dyn Encoder>, BundleError> {
+        match BertEncoder::read(&weights, parameters) {
             Ok(encoder) => Ok(Arc::new(encoder)),
             Err(Unreadable(what)) => {
                 tracing::warn!(what, "the encoder's weights are not as rust-bert needs them");

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portcullis_model::{
-    BundleError, Bytes, Cascade, CascadeBundle, Encoder, MANIFEST, PoolOptions, Rten, Runtime,
+    BundleError, Bytes, Cascade, CascadeBundle, Encoder, MANIFEST, PoolOptions, Rten,
     hex_sha256,
 };
 use portcullis_model_bert::RustBert;
@@ -102,7 +102,7 @@ fn logits_agree_with_the_default_runtimes() {
     let bundle = bundle();
     let windows = windows(&bundle);
     assert!(windows.len() > TEXTS.len() && windows.iter().any(|window| window.len() > 100));
-    let (bert, rten) = (RustBert.load(&bundle).unwrap(), Rten.load(&bundle).unwrap());
+    let (bert, rten) = (bundle.encoder(&RustBert).unwrap(), bundle.encoder(&Rten).unwrap());
     let mut session = rten.session().unwrap();
     let (mut worst, mut sum, mut count) = (0f32, 0f32, 0f32);
     for window in &windows {
@@ -131,7 +131,7 @@ fn logits_agree_with_the_default_runtimes() {
 fn company_and_padding_change_nothing() {
     let bundle = bundle();
     let windows = windows(&bundle);
-    let bert = RustBert.load(&bundle).unwrap();
+    let bert = bundle.encoder(&RustBert).unwrap();
     let together: Vec<&[u32]> = windows.iter().map(Vec::as_slice).collect();
     for (row, window) in logits(&bert, &together).iter().zip(&windows) {
         for (a, b) in row.iter().zip(&logits(&bert, &[window])[0]) {
@@ -144,7 +144,7 @@ fn company_and_padding_change_nothing() {
 fn threads_share_the_weights_and_agree() {
     let bundle = bundle();
     let windows = windows(&bundle);
-    let bert = RustBert.load(&bundle).unwrap();
+    let bert = bundle.encoder(&RustBert).unwrap();
     let alone = logits(&bert, &[&windows[1]]);
     std::thread::scope(|scope| {
         let run = || (0..5).for_each(|_| assert_eq!(logits(&bert, &[&windows[1]]), alone));
@@ -156,7 +156,7 @@ fn threads_share_the_weights_and_agree() {
 #[test]
 fn what_is_no_window_is_an_error_and_not_a_crash() {
     let bundle = bundle();
-    let bert = RustBert.load(&bundle).unwrap();
+    let bert = bundle.encoder(&RustBert).unwrap();
     let mut session = bert.session().unwrap();
     assert!(session.logits(&[&[u32::MAX]]).is_err());
     assert!(session.logits(&[&vec![5; 100_000]]).is_err());
@@ -182,5 +182,5 @@ fn a_model_that_is_none_is_refused() {
     std::fs::remove_dir_all(&folder).unwrap();
     let files = files.into_iter().map(|(name, bytes)| (name, Bytes::Owned(bytes)));
     let bundle = CascadeBundle::from_files(files).unwrap();
-    assert_eq!(RustBert.load(&bundle).err(), Some(BundleError::Unfit("encoder.weights")));
+    assert_eq!(bundle.encoder(&RustBert).err(), Some(BundleError::Unfit("encoder.weights")));
 }

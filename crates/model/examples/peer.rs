@@ -19,7 +19,7 @@ use std::time::Instant;
 use futures::executor::block_on;
 use futures::future::join_all;
 use portcullis_model::{
-    Bytes, CascadeBundle, EncoderPool, MANIFEST, PoolOptions, Rten, Runtime, hex_sha256,
+    Bytes, CascadeBundle, EncoderPool, MANIFEST, PoolOptions, Rten, hex_sha256,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -80,7 +80,7 @@ fn main() {
     let folder = arguments.next().expect("FOLDER");
     let threads = arguments.next().map_or(1, |threads| threads.parse().expect("THREADS"));
     let bundle = bundle(Path::new(&folder));
-    let encoder = Rten.load(&bundle).expect("an encoder");
+    let encoder = bundle.encoder(&Rten).expect("an encoder");
     let options =
         PoolOptions { threads, wait: std::time::Duration::ZERO, ..PoolOptions::default() };
     let pool = EncoderPool::start(&encoder, options).expect("threads");

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::bundle::BundleError;
-use crate::cascade::CascadeBundle;
+use crate::cascade::{Bytes, EncoderParameters};
 
 /// Why a session gave no logits. Never says what the text was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,12 +19,16 @@ pub trait Runtime: Send + Sync {
     /// Its name in configuration and receipts, such as `rten`.
     fn name(&self) -> &'static str;
 
-    /// Makes the encoder of a bundle ready: reads whatever part of it this runtime needs (see
-    /// [`CascadeBundle::part`]). Costs tens of milliseconds at most; runs on a thread that may block.
+    /// Makes an encoder ready of the bytes of [`EncoderParameters::weights`]. Costs tens of milliseconds at
+    /// most; runs on a thread that may block.
     ///
     /// # Errors
-    /// [`BundleError::Unfit`] where the bundle has no encoder, or none that this runtime can run.
-    fn load(&self, bundle: &CascadeBundle) -> Result<Arc<dyn Encoder>, BundleError>;
+    /// [`BundleError::Unfit`] where this runtime cannot run it.
+    fn load(
+        &self,
+        weights: Bytes,
+        parameters: &EncoderParameters,
+    ) -> Result<Arc<dyn Encoder>, BundleError>;
 }
 
 /// An encoder whose weights are in memory, once for all threads.

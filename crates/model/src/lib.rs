@@ -13,6 +13,7 @@ mod linear;
 pub mod metrics;
 mod pool;
 mod rten;
+mod text_encoder;
 mod windows;
 
 pub use bundle::{
@@ -31,4 +32,5 @@ pub use features::{Features, TokenEnd, extract};
 pub use linear::{LinearModel, LinearPass, LinearWeights, Stretch, norm};
 pub use pool::{Answer, EncoderPool, PoolOptions};
 pub use rten::Rten;
+pub use text_encoder::TextEncoder;
 pub use windows::{Windows, windows};

@@ -7,7 +7,7 @@ use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
 
 use crate::bundle::BundleError;
-use crate::cascade::CascadeBundle;
+use crate::cascade::{Bytes, EncoderParameters};
 use crate::encoder::{Encoder, EncoderError, Runtime, Session};
 
 /// Runs the bundle's ONNX model.
@@ -19,21 +19,23 @@ impl Runtime for Rten {
         "rten"
     }
 
-    fn load(&self, bundle: &CascadeBundle) -> Result<Arc<dyn Encoder>, BundleError> {
+    fn load(
+        &self,
+        weights: Bytes,
+        parameters: &EncoderParameters,
+    ) -> Result<Arc<dyn Encoder>, BundleError> {
         let unfit = |_| BundleError::Unfit("encoder.weights");
-        let encoder = bundle.manifest().encoder.as_ref().ok_or(BundleError::Unfit("encoder"))?;
-        let bytes = bundle.shared_part(&encoder.weights)?;
         let mut options = ModelOptions::with_all_ops();
         options.prepack_weights(true);
-        let model = match bytes {
-            std::borrow::Cow::Borrowed(bytes) => options.load_static_slice(bytes),
-            std::borrow::Cow::Owned(bytes) => options.load(bytes),
+        let model = match weights {
+            Bytes::Borrowed(bytes) => options.load_static_slice(bytes),
+            Bytes::Owned(bytes) => options.load(bytes),
         }
         .map_err(|_| BundleError::Unfit("encoder.weights"))?;
         let node = |name: &str| model.node_id(name).map_err(unfit);
         let (ids, mask) = (node("input_ids")?, node("attention_mask")?);
         let logits = node("logits")?;
-        let outputs = encoder.outputs.len();
+        let outputs = parameters.outputs.len();
         Ok(Arc::new(RtenEncoder { model: Arc::new(model), ids, mask, logits, outputs }))
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use futures::future::join_all;
-use portcullis_model::{Beyond, Cascade, Channel, Judged, Limits, Piece, Rten, Runtime};
+use portcullis_model::{Beyond, Cascade, Channel, Judged, Limits, Piece, Rten};
 use proptest::prelude::*;
 
 use support::{Words, bundle, cascade, files, manifest, options, parts};
@@ -169,7 +169,7 @@ fn texts_that_are_no_language_are_covered_whole() {
 #[test]
 fn the_default_runtime_says_the_same_as_the_model_was_made_to() {
     let bundle = bundle(files(manifest(), parts())).unwrap();
-    let mut session = Rten.load(&bundle).unwrap().session().unwrap();
+    let mut session = bundle.encoder(&Rten).unwrap().session().unwrap();
     let rows = session.logits(&[&[2, 5, 3], &[2, 6, 5, 5, 3], &[2, 3]]).unwrap();
     assert_eq!(rows[0], [-6.0, -6.0, 1.0, -6.0]);
     assert_eq!(rows[1], [6.0, 6.0, 1.0, 1.0]);

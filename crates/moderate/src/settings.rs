@@ -228,13 +228,16 @@ pub enum Level {
 pub struct UnsafeContent {
     /// Whether the model is asked at all.
     pub enabled: bool,
+    /// Whether the encoder reads what the linear model is not sure is harmless: a few dozen milliseconds of one core
+    /// for 1 KiB of an answer, and far fewer errors. Without it the linear model answers alone.
+    pub encoder: bool,
     /// What is done about each category; one that is not named has the model's own thresholds.
     pub categories: BTreeMap<Category, Level>,
 }
 
 impl Default for UnsafeContent {
     fn default() -> Self {
-        Self { enabled: true, categories: BTreeMap::new() }
+        Self { enabled: true, encoder: true, categories: BTreeMap::new() }
     }
 }
 

@@ -66,7 +66,7 @@ pub struct Limits {
     pub total_bytes: usize,
     /// From receipt to decision, in milliseconds.
     pub total_ms: u64,
-    /// Added to `total_ms` for each 1024 bytes of text and context: what the injection classifier's encoder needs
+    /// Added to `total_ms` for each 1024 bytes of text and context: what the encoders of the models need
     /// to judge a long text whole.
     pub total_ms_per_kib: u64,
     /// For the journal's acknowledgement, in milliseconds.

@@ -14,7 +14,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use futures::executor::block_on;
 use portcullis_injection_classifier::embedded;
 use portcullis_model::{
-    Cascade, CascadeBundle, Channel, Encoder, Limits, Piece, PoolOptions, Rten, Runtime,
+    Cascade, CascadeBundle, Channel, Encoder, Limits, Piece, PoolOptions, Rten,
 };
 
 /// A mix of what people write to a bot; every sixth is long.
@@ -81,7 +81,7 @@ fn encoder(c: &mut Criterion) {
     if bundle.manifest().encoder.is_none() {
         return;
     }
-    let encoder = Rten.load(&bundle).expect("an encoder");
+    let encoder = bundle.encoder(&Rten).expect("an encoder");
     let mut session = encoder.session().expect("a session");
     let mut group = c.benchmark_group("encoder");
     for (windows, tokens) in [(1, 16), (1, 64), (1, 128), (8, 64), (4, 128)] {
@@ -161,7 +161,7 @@ fn workers(c: &mut Criterion) {
     if bundle.manifest().encoder.is_none() {
         return;
     }
-    let encoder = Rten.load(&bundle).expect("an encoder");
+    let encoder = bundle.encoder(&Rten).expect("an encoder");
     let mut group = c.benchmark_group("workers");
     group.sample_size(10);
     for workers in [1, 2] {

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use portcullis_model::{
-    BundleError, CascadeBundle, Encoder, EncoderError, Rten, Runtime, Session, hex_sha256,
+    BundleError, Bytes, Encoder, EncoderError, EncoderParameters, Rten, Runtime, Session,
+    hex_sha256,
 };
 
 type Rows = HashMap<[u8; 8], Vec<f32>>;
@@ -95,8 +96,13 @@ impl Runtime for Replay {
         "rten"
     }
 
-    fn load(&self, bundle: &CascadeBundle) -> Result<Arc<dyn Encoder>, BundleError> {
-        Ok(Arc::new(Remembering { replay: self.clone(), encoder: Rten.load(bundle)? }))
+    fn load(
+        &self,
+        weights: Bytes,
+        parameters: &EncoderParameters,
+    ) -> Result<Arc<dyn Encoder>, BundleError> {
+        let encoder = Rten.load(weights, parameters)?;
+        Ok(Arc::new(Remembering { replay: self.clone(), encoder }))
     }
 }
 

@@ -13,17 +13,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 data=$(realpath "$1")
 out=$(realpath -m "${2:-$here/../model}")
 work=$(realpath -m "${PORTCULLIS_TRAIN:-portcullis-train}")
-command -v python3 >/dev/null || { echo "train.sh: Python 3.11 or later is needed for the encoder" >&2; exit 1; }
+python=$("$here/environment.sh")
 
-mkdir -p "$work"
-stamp=$(sha256sum "$here/encoder/requirements.txt" | cut -c1-16)
-if [[ ! -e $work/environment/$stamp ]]; then
-  python3 -m venv --clear "$work/environment"
-  "$work/environment/bin/pip" install --quiet --disable-pip-version-check -r "$here/encoder/requirements.txt"
-  touch "$work/environment/$stamp"
-fi
 # shellcheck disable=SC2086
-"$work/environment/bin/python" "$here/encoder/train.py" --data "$data" --work "$work" ${TRAIN_ARGS:-}
+"$python" "$here/encoder/train.py" --data "$data" --work "$work" ${TRAIN_ARGS:-}
 
 cd "$here/../../.."
 cargo run --release --locked -p portcullis-injection-training -- \

@@ -1,19 +1,26 @@
-//! Unsafe content by a small model: one pass over a text with a weight for each n-gram and category, then windows
-//! of several lengths. As the linear model of `portcullis-model`, whose n-grams and norm it shares, with one
-//! output a category.
+//! Unsafe content by a small model, in two readings. The linear one is a pass over a text with a weight for each n-gram
+//! and category, then windows of several lengths; as the linear model of `portcullis-model`, whose n-grams and norm
+//! it shares, with one output a category. It reads everything. What it is not sure is harmless is read by an encoder
+//! (`reading`), which knows what sentences mean, and has a logit a category as well.
+
+mod reading;
 
 use std::ops::Range;
 
 use portcullis_model::{
-    Calibration, FeatureParameters, Features, Thresholds, TokenEnd, extract, hex_sha256, norm,
+    Blend, Bytes, Calibration, EncoderParameters, FeatureParameters, Features, Thresholds,
+    TokenEnd, extract, hex_sha256, norm,
 };
 use portcullis_moderate::Category;
 use serde::{Deserialize, Serialize};
 
+use reading::Encoder;
+pub use reading::{Reading, Seen};
+
 /// Number of categories.
 pub const OUTPUTS: usize = Category::ALL.len();
 /// Version of the form of the bundle.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Tokens between two looks at the caller's `go_on`.
 const TURN: usize = 128;
 
@@ -31,6 +38,36 @@ pub struct Output {
     pub calibration: Calibration,
     /// Where to act.
     pub thresholds: Thresholds,
+}
+
+/// One category's part of what the encoder says.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncoderOutput {
+    /// The category.
+    pub category: Category,
+    /// From the logits of encoder and linear model to a probability.
+    pub blend: Blend,
+    /// Where to act.
+    pub thresholds: Thresholds,
+}
+
+/// The encoder's part of the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncoderManifest {
+    /// How it reads; its outputs are the names of the categories, in their order.
+    pub parameters: EncoderParameters,
+    /// SHA-256 of the weights, in hex.
+    pub weights_sha256: String,
+    /// SHA-256 of the vocabulary, in hex.
+    pub vocabulary_sha256: String,
+    /// A window of which the linear model says less than this of every category is not read.
+    pub skip_below: f32,
+    /// What a window's logit loses for each doubling of the number of windows.
+    pub penalty_per_doubling: f32,
+    /// One a category, in the order of [`Category::ALL`].
+    pub outputs: Vec<EncoderOutput>,
 }
 
 /// What `manifest.json` says.
@@ -51,6 +88,9 @@ pub struct Manifest {
     pub outputs: Vec<Output>,
     /// SHA-256 of `weights.bin`, in hex: for each bucket one signed byte a category.
     pub weights_sha256: String,
+    /// The encoder; without it the linear model answers everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderManifest>,
 }
 
 /// Why a bundle cannot be used: which part of it.
@@ -67,6 +107,8 @@ pub struct Judged {
     pub score: f32,
     /// Where it is highest; absent where that is the whole text.
     pub hottest: Option<Range<usize>>,
+    /// Where to act, for who gave the score.
+    pub thresholds: Thresholds,
 }
 
 /// The model, ready to judge.
@@ -74,10 +116,11 @@ pub struct ContentModel {
     manifest: Manifest,
     digest: String,
     weights: Vec<[i8; OUTPUTS]>,
+    encoder: Option<Encoder>,
 }
 
 /// Running totals after a token.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Total {
     sums: [i32; OUTPUTS],
     count: u32,
@@ -116,11 +159,16 @@ impl Features for Sums<'_> {
 pub type Hottest = (f32, Option<Range<usize>>);
 
 impl ContentModel {
-    /// Reads a bundle from the bytes of its parts and checks all of it.
+    /// Reads a bundle from the bytes of its parts and checks all of it: the manifest, the linear model's weights, and
+    /// the encoder's weights and vocabulary where the manifest has an encoder.
     ///
     /// # Errors
     /// [`BundleError`], which says which part does not hold.
-    pub fn from_parts(manifest: &[u8], weights: &[u8]) -> Result<Self, BundleError> {
+    pub fn from_parts(
+        manifest: &[u8],
+        weights: &[u8],
+        encoder: Option<(Bytes, Bytes)>,
+    ) -> Result<Self, BundleError> {
         let digest = hex_sha256(manifest);
         let manifest: Manifest =
             serde_json::from_slice(manifest).map_err(|_| BundleError("manifest.json"))?;
@@ -155,7 +203,12 @@ impl ContentModel {
         }
         let (rows, _) = weights.as_chunks::<OUTPUTS>();
         let weights = rows.iter().map(|row| row.map(u8::cast_signed)).collect();
-        Ok(Self { manifest, digest, weights })
+        let encoder = match (&manifest.encoder, encoder) {
+            (Some(manifest), Some(parts)) => Some(Encoder::new(manifest, parts)?),
+            (None, None) => None,
+            _ => return Err(BundleError("encoder")),
+        };
+        Ok(Self { manifest, digest, weights, encoder })
     }
 
     /// What the manifest says.
@@ -168,19 +221,15 @@ impl ContentModel {
         &self.digest
     }
 
-    /// Judges a text: what of each category, and how many bytes were looked at. Linear in the length.
+    /// Judges a text by the linear model alone: what of each category, and how many bytes were looked at. Linear in
+    /// the length.
     pub fn judge(&self, text: &str, go_on: &mut dyn FnMut() -> bool) -> (Vec<Judged>, usize) {
-        let (logits, scanned) = self.logits(text, go_on);
-        let judged = self.manifest.outputs.iter().zip(logits).map(|(output, (logit, hottest))| {
-            let Calibration { slope, offset } = output.calibration;
-            let score = 1.0 / (1.0 + (-(slope * logit + offset)).exp());
-            Judged { category: output.category, score, hottest }
-        });
-        (judged.collect(), scanned)
+        let pass = self.pass(text, go_on);
+        (pass.judged(), pass.scanned)
     }
 
-    /// The highest logit of each output before calibration, and where; nothing for a text without tokens.
-    pub fn logits(&self, text: &str, go_on: &mut dyn FnMut() -> bool) -> (Vec<Hottest>, usize) {
+    /// Reads a text once, for everything that the linear model is asked about it.
+    pub fn pass(&self, text: &str, go_on: &mut dyn FnMut() -> bool) -> Pass<'_> {
         let mut sums = Sums {
             weights: &self.weights,
             sums: [0; OUTPUTS],
@@ -191,34 +240,73 @@ impl ContentModel {
         };
         extract(text, self.manifest.features.bits, &mut sums);
         let (totals, stopped) = (sums.totals, sums.stopped);
-        let Some(last) = totals.last().copied() else { return (Vec::new(), text.len()) };
+        let scanned = if stopped { totals.last().map_or(0, |last| last.end) } else { text.len() };
+        Pass { manifest: &self.manifest, totals, scanned }
+    }
+}
+
+/// What the linear model saw of a text.
+pub struct Pass<'a> {
+    manifest: &'a Manifest,
+    totals: Vec<Total>,
+    /// Bytes that were looked at.
+    pub scanned: usize,
+}
+
+impl Pass<'_> {
+    /// What of each category; nothing for a text without tokens.
+    pub fn judged(&self) -> Vec<Judged> {
+        let judged = self.manifest.outputs.iter().zip(self.logits());
+        let judged = judged.map(|(output, (logit, hottest))| Judged {
+            category: output.category,
+            score: output.calibration.probability(logit),
+            hottest,
+            thresholds: output.thresholds,
+        });
+        judged.collect()
+    }
+
+    /// The highest logit of each output before calibration, and where; nothing for a text without tokens.
+    pub fn logits(&self) -> Vec<Hottest> {
         let longest = self.manifest.windows.iter().copied().max().unwrap_or(1) as f32;
-        let penalty =
-            self.manifest.penalty_per_doubling * (totals.len() as f32 / longest).log2().max(0.0);
-        let nothing = Total::default();
-        let mut best: Vec<Hottest> = self
-            .manifest
-            .outputs
-            .iter()
-            .enumerate()
-            .map(|(index, output)| (logit(output, index, &nothing, &last), None))
-            .collect();
+        let doublings = (self.totals.len() as f32 / longest).log2().max(0.0);
+        self.highest(0..self.totals.len(), self.manifest.penalty_per_doubling * doublings)
+    }
+
+    /// The highest logit of each output among the tokens that stand, whole or in part, in some bytes; nothing where
+    /// there are none.
+    pub fn stretch(&self, bytes: &Range<usize>) -> Vec<f32> {
+        let start = self.totals.partition_point(|token| token.end <= bytes.start);
+        let end = self.totals.partition_point(|token| token.start < bytes.end);
+        self.highest(start..end, 0.0).into_iter().map(|(logit, _)| logit).collect()
+    }
+
+    /// The highest logit of each output of a run of tokens and of its windows, which lose `penalty`.
+    fn highest(&self, tokens: Range<usize>, penalty: f32) -> Vec<Hottest> {
+        let (Some(from), Some(to)) = (self.before(tokens.start), self.before(tokens.end)) else {
+            return Vec::new();
+        };
+        if tokens.is_empty() {
+            return Vec::new();
+        }
+        let outputs = || self.manifest.outputs.iter().enumerate();
+        let mut best: Vec<Hottest> =
+            outputs().map(|(index, output)| (logit(output, index, from, to), None)).collect();
         for length in &self.manifest.windows {
             let length = *length as usize;
-            if totals.len() <= length {
+            if tokens.len() <= length {
                 continue;
             }
             // the last window ends with the text, so that its tail has a full one as well
-            for end in (length..totals.len()).step_by((length / 2).max(1)).chain([totals.len()]) {
+            let ends = (tokens.start + length..tokens.end).step_by((length / 2).max(1));
+            for end in ends.chain([tokens.end]) {
                 let begin = end - length;
-                let before =
-                    begin.checked_sub(1).and_then(|index| totals.get(index)).unwrap_or(&nothing);
-                let (Some(to), Some(first)) = (totals.get(end - 1), totals.get(begin)) else {
+                let (Some(before), Some(to), Some(first)) =
+                    (self.before(begin), self.before(end), self.totals.get(begin))
+                else {
                     continue;
                 };
-                for ((index, output), best) in
-                    self.manifest.outputs.iter().enumerate().zip(&mut best)
-                {
+                for ((index, output), best) in outputs().zip(&mut best) {
                     let logit = logit(output, index, before, to) - penalty;
                     if logit > best.0 {
                         *best = (logit, Some(first.start..to.end));
@@ -226,9 +314,19 @@ impl ContentModel {
                 }
             }
         }
-        (best, if stopped { last.end } else { text.len() })
+        best
+    }
+
+    /// The totals before a token.
+    fn before(&self, token: usize) -> Option<&Total> {
+        match token.checked_sub(1) {
+            Some(index) => self.totals.get(index),
+            None => Some(&NOTHING),
+        }
     }
 }
+
+const NOTHING: Total = Total { sums: [0; OUTPUTS], count: 0, start: 0, end: 0 };
 
 fn logit(output: &Output, index: usize, from: &Total, to: &Total) -> f32 {
     let sum = |total: &Total| total.sums.get(index).copied().unwrap_or(0);

@@ -8,23 +8,33 @@ pub mod content;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use portcullis_core::{
-    Ask, Coverage, Direction, Edit, Finding, Masking, Part, Place, Report, Severity, Span, Stage,
-    StageError, StageName, View,
+    Answered, Ask, Coverage, Direction, Edit, Finding, Masking, Part, Place, Report, Severity,
+    Span, Stage, StageError, StageName, View,
 };
+use portcullis_model::Bytes;
 use portcullis_moderate::{Category, Hit, Known, Level, Levels, Rules};
 
-use content::{BundleError, ContentModel, Judged};
+use content::{BundleError, ContentModel, Judged, Reading};
 pub use portcullis_moderate::Settings;
 
 static MANIFEST: &[u8] = include_bytes!("../model/manifest.json");
 static WEIGHTS: &[u8] = include_bytes!("../model/weights.bin");
 
+/// Weights and vocabulary of the encoder.
+static ENCODER: Option<(&[u8], &[u8])> = include!(concat!(env!("OUT_DIR"), "/encoder.rs"));
+
 /// The model that is part of the program; checked in [`Stage::warm_up`], and by every test of the stage.
-static MODEL: LazyLock<Result<ContentModel, BundleError>> =
-    LazyLock::new(|| ContentModel::from_parts(MANIFEST, WEIGHTS));
+static MODEL: LazyLock<Result<ContentModel, BundleError>> = LazyLock::new(|| {
+    let encoder = ENCODER.map(|(weights, words)| (Bytes::from(weights), Bytes::from(words)));
+    ContentModel::from_parts(MANIFEST, WEIGHTS, encoder)
+});
+
+/// Time kept back from a check's budget for its report to be made and sent.
+const RESERVE: Duration = Duration::from_millis(2);
 
 /// The stage. It has no state: one value serves any number of asks at once.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,7 +74,7 @@ impl Stage for Moderation {
         let rules = Rules::of(&ask.settings).map_err(|error| StageError::Unreadable(error.0))?;
         match ask.interaction.direction {
             Direction::Inbound => Ok(Report::clean(VERSION.as_str(), ask.total_bytes())),
-            Direction::Outbound => moderate(ask, &rules),
+            Direction::Outbound => moderate(ask, &rules).await,
         }
     }
 
@@ -79,11 +89,15 @@ impl Stage for Moderation {
             return Err(StageError::Dependency("detectors"));
         }
         let model = MODEL.as_ref().map_err(|_| StageError::Dependency("model"))?;
-        let severe = |text: &str| {
-            let (judged, _) = model.judge(text, &mut || true);
-            judged.iter().any(|one| severity(model, rules.settings(), one).is_some())
-        };
-        (severe(UNSAFE) && !severe(HARMLESS)).then_some(()).ok_or(StageError::Dependency("model"))
+        model.prepare().map_err(|_| StageError::Dependency("encoder"))?;
+        for (text, is_unsafe) in [(UNSAFE, true), (HARMLESS, false)] {
+            let read = model.read(text, None, &mut || true).await;
+            let found = read.judged.iter().any(|one| severity(rules.settings(), one).is_some());
+            if found != is_unsafe {
+                return Err(StageError::Dependency("model"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -105,7 +119,7 @@ struct Search<'a> {
 /// # Errors
 /// [`StageError::Late`] where the budget was spent before anything was looked at; `Dependency` where the model
 /// cannot be used.
-fn moderate(ask: &Ask, rules: &Rules) -> Result<Report, StageError> {
+async fn moderate(ask: &Ask, rules: &Rules) -> Result<Report, StageError> {
     let model = MODEL.as_ref().map_err(|_| StageError::Dependency("model"))?;
     let mut search = Search {
         ask,
@@ -116,19 +130,19 @@ fn moderate(ask: &Ask, rules: &Rules) -> Result<Report, StageError> {
         unsafe_content: BTreeMap::new(),
         parts: Vec::new(),
     };
-    search.run(model);
+    search.run(model).await;
     let (scanned, total) = (search.scanned, ask.total_bytes());
     if scanned == 0 && total > 0 {
         return Err(StageError::Late);
     }
-    let (mut report, is_cut) = search.into_report(model);
+    let (mut report, is_cut) = search.into_report();
     report.coverage = Coverage { scanned, total, complete: scanned >= total && !is_cut };
     report.version.clone_from(&VERSION);
     Ok(report)
 }
 
 impl Search<'_> {
-    fn run(&mut self, model: &ContentModel) {
+    async fn run(&mut self, model: &ContentModel) {
         // what the bot was given to read is no secret of its own: it is learned before it is judged
         for item in &self.ask.interaction.context {
             if self.ask.budget.is_spent() {
@@ -150,7 +164,7 @@ impl Search<'_> {
         };
         let whole = self.rules.whole(text, !more);
         self.hits.extend(hits.into_iter().chain(whole).map(|hit| (hit, None)));
-        if !self.content(model, text, text.len(), None) {
+        if !self.content(model, text, text.len(), None).await {
             return;
         }
         for (index, view) in self.ask.views.iter().enumerate() {
@@ -159,12 +173,8 @@ impl Search<'_> {
             }
             if view.source == Place::Text {
                 self.view(index, view);
-                if !self.content(
-                    model,
-                    view.text.expose(),
-                    view.source_bytes(),
-                    Some((index, view)),
-                ) {
+                let (text, bytes) = (view.text.expose(), view.source_bytes());
+                if !self.content(model, text, bytes, Some((index, view))).await {
                     return;
                 }
             } else {
@@ -188,7 +198,7 @@ impl Search<'_> {
     }
 
     /// Judges one reading by what it is about. `false` where the budget was spent on the way.
-    fn content(
+    async fn content(
         &mut self,
         model: &ContentModel,
         text: &str,
@@ -200,7 +210,18 @@ impl Search<'_> {
             return true;
         }
         let budget = self.ask.budget;
-        let (judged, scanned) = model.judge(text, &mut || !budget.is_spent());
+        let go_on = &mut || !budget.is_spent();
+        let Reading { judged, scanned, by } = match self.rules.settings().unsafe_content.encoder {
+            true => {
+                let until = budget.deadline();
+                let until = until.checked_sub(RESERVE).unwrap_or(until);
+                model.read(text, Some(until), go_on).await
+            }
+            false => {
+                let (judged, scanned) = model.judge(text, go_on);
+                Reading { judged, scanned, by: Answered::Linear }
+            }
+        };
         self.scanned += if scanned >= text.len() { bytes } else { bytes * scanned / text.len() };
         let (index, view) = view.unzip();
         let mut highest = 0.0;
@@ -217,12 +238,13 @@ impl Search<'_> {
                 self.unsafe_content.insert(one.category, (one, index, span));
             }
         }
-        self.parts.push(part(index, f64::from(highest)));
+        let (place, score) = (Place::Text, f64::from(highest));
+        self.parts.push(Part { place, view: index, score, by: Some(by) });
         scanned >= text.len()
     }
 
     /// The report without coverage and version, and whether there were too many findings.
-    fn into_report(mut self, model: &ContentModel) -> (Report, bool) {
+    fn into_report(mut self) -> (Report, bool) {
         let mut report = Report::default();
         self.hits.sort_by_key(|(hit, _)| hit.span.map_or((0, 0), |span| (span.start, span.end)));
         for (hit, view) in self.hits.iter().take(LEAKS) {
@@ -242,7 +264,7 @@ impl Search<'_> {
             report.findings.push(rest.with_detail(format!("{more} more values")));
         }
         for (judged, view, span) in self.unsafe_content.values() {
-            if let Some(severity) = severity(model, self.rules.settings(), judged) {
+            if let Some(severity) = severity(self.rules.settings(), judged) {
                 let kind = format!("unsafe.{}", judged.category.name());
                 let found = finding(kind, severity, f64::from(judged.score));
                 report.findings.push(found.at(Place::Text, *span).in_view(*view));
@@ -254,22 +276,17 @@ impl Search<'_> {
     }
 }
 
-fn part(view: Option<usize>, score: f64) -> Part {
-    Part { place: Place::Text, view, score, by: None }
-}
-
 /// How bad a score is by the policy's levels, or else by the model's own.
-fn severity(model: &ContentModel, settings: &Settings, judged: &Judged) -> Option<Severity> {
-    let own = model.manifest().outputs.iter().find(|output| output.category == judged.category)?;
+fn severity(settings: &Settings, judged: &Judged) -> Option<Severity> {
     let levels = match settings.unsafe_content.categories.get(&judged.category) {
         Some(Level::Switch(false)) => return None,
         Some(Level::Levels(levels)) => *levels,
         Some(Level::Switch(true)) | None => Levels::default(),
     };
     let score = f64::from(judged.score);
-    if score >= levels.block_above.unwrap_or(f64::from(own.thresholds.block)) {
+    if score >= levels.block_above.unwrap_or(f64::from(judged.thresholds.block)) {
         Some(Severity::High)
-    } else if score >= levels.hold_above.unwrap_or(f64::from(own.thresholds.hold)) {
+    } else if score >= levels.hold_above.unwrap_or(f64::from(judged.thresholds.hold)) {
         Some(Severity::Medium)
     } else {
         None

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use portcullis_model::metrics::{Confusion, auc, expected_calibration_error, recall_at_fpr};
 use portcullis_moderate::Category;
-use portcullis_moderation::content::ContentModel;
+use portcullis_moderation::content::{ContentModel, Judged};
 
-use crate::calibrate::scored;
+use crate::calibrate::{judged, scored};
 use crate::data::Row;
 use crate::learner::Parts;
 
@@ -20,12 +20,13 @@ fn number(value: Option<f64>) -> String {
 }
 
 /// One line a category.
-fn categories(model: &ContentModel, test: &[&Row]) -> String {
+fn categories(judged: &[Vec<Judged>], test: &[&Row]) -> String {
     let mut text = String::from(
         "| category | examples | none of it | AUC | recall at 1 % FPR | recall / FPR at block | recall / FPR at hold | calibration error |\n|---|---|---|---|---|---|---|---|\n",
     );
-    for (index, output) in model.manifest().outputs.iter().enumerate() {
-        let all = scored(model, test, index);
+    let thresholds = judged.iter().find(|row| row.len() == Category::ALL.len());
+    for (index, output) in thresholds.into_iter().flatten().enumerate() {
+        let all = scored(judged, test, index);
         let examples = all.iter().filter(|one| one.attack).count();
         let at = |threshold| {
             let counts = Confusion::at(threshold, &all);
@@ -47,20 +48,19 @@ fn categories(model: &ContentModel, test: &[&Row]) -> String {
 }
 
 /// Which share of each group of rows is reported in any category.
-fn groups(model: &ContentModel, test: &[&Row]) -> String {
+fn groups(judged: &[Vec<Judged>], test: &[&Row]) -> String {
     // rows, at block, at hold, and at block by category
     type Counts = (usize, usize, usize, BTreeMap<Category, usize>);
     let mut groups: BTreeMap<&str, Counts> = BTreeMap::new();
-    for row in test {
-        let (judged, _) = model.judge(&row.text, &mut || true);
+    for (row, judged) in test.iter().zip(judged) {
         let entry = groups.entry(&row.group).or_default();
         let (mut block, mut hold) = (false, false);
-        for (one, output) in judged.iter().zip(&model.manifest().outputs) {
-            if one.score >= output.thresholds.block {
+        for one in judged {
+            if one.score >= one.thresholds.block {
                 *entry.3.entry(one.category).or_default() += 1;
                 block = true;
             }
-            hold |= one.score >= output.thresholds.hold;
+            hold |= one.score >= one.thresholds.hold;
         }
         entry.0 += 1;
         entry.1 += usize::from(block);
@@ -84,6 +84,40 @@ fn groups(model: &ContentModel, test: &[&Row]) -> String {
     text
 }
 
+/// Shares of harmless rows that are reported in any category, at block and at hold, and their number.
+fn any(judged: &[Vec<Judged>], test: &[&Row]) -> (String, String, usize) {
+    let benign: Vec<&Vec<Judged>> = test
+        .iter()
+        .zip(judged)
+        .filter(|(row, _)| row.group.starts_with("benign"))
+        .map(|(_, judged)| judged)
+        .collect();
+    let share = |reported: fn(&Judged) -> bool| {
+        let reported = benign.iter().filter(|judged| judged.iter().any(reported)).count();
+        percent(Some(reported as f64 / benign.len().max(1) as f64))
+    };
+    (
+        share(|one| one.score >= one.thresholds.block),
+        share(|one| one.score >= one.thresholds.hold),
+        benign.len(),
+    )
+}
+
+/// The share of windows that the encoder reads, of harmless answers and of all others.
+fn read(model: &ContentModel, test: &[&Row]) -> (String, String) {
+    let Some(encoder) = &model.manifest().encoder else { return ("0 %".into(), "0 %".into()) };
+    let asked = |row: &&Row| {
+        let pass = model.pass(&row.text, &mut || true);
+        model.suspicion(&pass.stretch(&(0..row.text.len()))) >= encoder.skip_below
+    };
+    let share = |is_benign: bool| {
+        let rows = test.iter().filter(|row| row.group.starts_with("benign") == is_benign);
+        let (all, asked) = (rows.clone().count(), rows.filter(|row| asked(row)).count());
+        percent(Some(asked as f64 / all.max(1) as f64))
+    };
+    (share(true), share(false))
+}
+
 /// Writes the card.
 pub(crate) fn write(
     rows: &[Row],
@@ -93,31 +127,33 @@ pub(crate) fn write(
     (without, answers): (&Parts, &[&Row]),
 ) -> anyhow::Result<String> {
     let model = measured.model()?;
-    let benign: Vec<&Row> =
-        test.iter().copied().filter(|row| row.group.starts_with("benign")).collect();
-    let any = |hold: bool| {
-        let reported = benign.iter().filter(|row| {
-            let (judged, _) = model.judge(&row.text, &mut || true);
-            judged.iter().zip(&model.manifest().outputs).any(|(one, output)| {
-                let thresholds = output.thresholds;
-                one.score >= if hold { thresholds.hold } else { thresholds.block }
-            })
-        });
-        percent(Some(reported.count() as f64 / benign.len().max(1) as f64))
-    };
+    let linear: Vec<Vec<Judged>> =
+        test.iter().map(|row| model.pass(&row.text, &mut || true).judged()).collect();
+    let both = judged(&model, test);
+    let unseen = judged(&without.model()?, answers);
+    let (block, hold, benign) = any(&both, test);
+    let (linear_block, linear_hold, _) = any(&linear, test);
+    let (read_benign, read_other) = read(&model, test);
+    let bytes: usize = shipped.files()?.iter().map(|(_, bytes)| bytes.len()).sum();
     Ok(format!(
         include_str!("card.md.in"),
         model = shipped.manifest.model,
         buckets = 1u32 << shipped.manifest.features.bits,
         kib = shipped.weights.len() / 1024,
+        mib = bytes as f64 / 1_048_576.0,
         windows =
             shipped.manifest.windows.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
         rows = rows.len(),
-        benign = benign.len(),
-        block = any(false),
-        hold = any(true),
-        categories = categories(&model, test),
-        groups = groups(&model, test),
-        unseen = groups(&without.model()?, answers),
+        block = block,
+        hold = hold,
+        benign = benign,
+        linear_block = linear_block,
+        linear_hold = linear_hold,
+        read_benign = read_benign,
+        read_other = read_other,
+        categories = categories(&both, test),
+        groups = groups(&both, test),
+        linear_groups = groups(&linear, test),
+        unseen = groups(&unseen, answers),
     ))
 }

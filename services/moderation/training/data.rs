@@ -6,12 +6,13 @@ use std::path::Path;
 use anyhow::Context;
 use portcullis_model::hex_sha256;
 use portcullis_moderation::content::OUTPUTS;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::labels::{self, ABUSE, HARMLESS, HATE, ILLEGAL, Labels, SELF_HARM, SEXUAL, VIOLENCE};
 
 /// What a row is used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Part {
     /// Weights are learnt from it.
     Train,
@@ -22,7 +23,7 @@ pub(crate) enum Part {
 }
 
 /// One labelled text.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Row {
     pub(crate) text: String,
     pub(crate) labels: Labels,
@@ -124,6 +125,10 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Row>> {
         });
     })?;
     lines(&folder.join("harmful_requests_train.jsonl"), |line| {
+        // of Vietnamese there are harmful rows alone: the language itself would be an alarm
+        if line.kind == "catqa_vietnamese" {
+            return;
+        }
         let broad = line.kind == "harmfulqa";
         if broad && !labels::is_told(&line.text) {
             return;
@@ -132,13 +137,16 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Row>> {
         let labels = labels::of_harmful(&line.text);
         let weight = if broad { 0.5 } else { 1.0 };
         let group = format!("{} ({})", line.kind, line.lang);
+        let refused = refusal(&line.text);
+        let refusals = "made: a refusal".to_owned();
+        rows.push(Row { text: refused, labels: HARMLESS, group: refusals, part, weight: 0.7 });
         if let Some(text) = answer(&line.text) {
             rows.push(Row { text, labels, group: group.clone(), part, weight });
         }
         rows.push(Row { text: line.text, labels, group, part, weight: weight * 0.5 });
     })?;
     lines(&folder.join("train.jsonl"), |line| {
-        if line.label != "benign" || LEFT_OUT.contains(&line.kind.as_str()) {
+        if line.label != "benign" || LEFT_OUT.iter().any(|kind| line.kind.starts_with(kind)) {
             return;
         }
         let known = |sources: &[&str]| sources.iter().any(|source| line.source.starts_with(source));
@@ -171,9 +179,9 @@ pub(crate) fn authored() -> anyhow::Result<Vec<Row>> {
             serde_json::from_str(line).context("a line of authored.jsonl")?;
         let mut labels = HARMLESS;
         if label == "unsafe" {
-            // it may well be abuse, hate, violence and a crime at once; nobody has said
-            for category in [ABUSE, HATE, VIOLENCE, ILLEGAL] {
-                labels[category] = None;
+            // it may be something else as well, of which only words tell; nobody has said
+            for (label, told) in labels.iter_mut().zip(labels::of_harmful(&text)) {
+                *label = if told == Some(false) { told } else { None };
             }
             let category = match kind.as_str() {
                 "abuse" => ABUSE,
@@ -187,8 +195,11 @@ pub(crate) fn authored() -> anyhow::Result<Vec<Row>> {
             labels[category] = Some(true);
         }
         let group = format!("written answer: {kind} ({label})");
-        // thresholds are set on what bots say every day, and not on texts that were written to be hard
-        let part = if by_hash(&text) == Part::Test { Part::Test } else { Part::Train };
+        // thresholds are set on what bots say every day, and not on harmless texts that were written to be hard
+        let part = match by_hash(&text) {
+            Part::Calibrate if label == "safe" => Part::Train,
+            part => part,
+        };
         Ok(Row { labels, group, part, weight: 1.5, text })
     };
     include_str!("authored.jsonl").lines().map(row).collect()
@@ -236,6 +247,38 @@ fn answer(text: &str) -> Option<String> {
     let (rest, begins) =
         ASKS.iter().find_map(|(ask, begins)| Some((text.strip_prefix(ask)?, begins)))?;
     Some(format!("{begins}{}.", rest.trim_end_matches(['?', '.', ' '])))
+}
+
+/// An answer that names a request and does not do it, in one of several forms.
+fn refusal(request: &str) -> String {
+    const FORMS: &[(&str, &str)] = &[
+        ("I'm sorry, but I can't help with this: ", "."),
+        ("I cannot assist with your question \"", "\"."),
+        ("Sorry, \"", "\" is not something that I will answer."),
+        (
+            "I won't give instructions for that (",
+            "). It could hurt people, and it may be against the law.",
+        ),
+        (
+            "You ask: ",
+            "? I can't tell you that. If you are in difficulties, please talk to somebody you trust.",
+        ),
+        ("As an AI language model, I am not able to answer \"", "\"."),
+        ("No. I will not explain ", "."),
+        (
+            "I understand that you want to know ",
+            ", but I must decline. Is there something else that I can do for you?",
+        ),
+        ("It would not be right of me to answer \"", "\". I want to be of use without doing harm."),
+        (
+            "What you ask, \"",
+            "\", is illegal and harmful, and I take no part in it. There are lawful ways; I can help with those.",
+        ),
+    ];
+    let digest = hex_sha256(request.as_bytes());
+    let number = usize::from_str_radix(&digest[..4], 16).unwrap_or(0);
+    let (before, after) = FORMS[number % FORMS.len()];
+    format!("{before}{}{after}", request.trim_end_matches(['?', '.', ' ']))
 }
 
 /// A tweet without what makes it one: names, links, marks of a retweet. A bot's answer has none of these, and

@@ -3,12 +3,19 @@
 //! window that is suspected most is taken with the text's label.
 
 use std::ops::Range;
+use std::path::Path;
 
+use anyhow::Context;
 use portcullis_model::{
-    Calibration, FeatureParameters, Features, Thresholds, TokenEnd, extract, hex_sha256, norm,
+    Blend, Calibration, EncoderParameters, FeatureParameters, Features, Thresholds, TokenEnd,
+    extract, hex_sha256, norm,
 };
 use portcullis_moderate::Category;
-use portcullis_moderation::content::{ContentModel, FORMAT, Manifest, OUTPUTS, Output};
+use portcullis_moderation::content::{
+    ContentModel, EncoderManifest, EncoderOutput, FORMAT, Manifest, OUTPUTS, Output,
+};
+
+use serde::Deserialize;
 
 use crate::data::Row;
 use crate::labels::Labels;
@@ -188,10 +195,70 @@ pub(crate) fn train(samples: &[&Sample]) -> Parts {
     Parts::quantised(&learner)
 }
 
+/// What `encoder/train.py` leaves in a folder.
+#[derive(Clone)]
+pub(crate) struct EncoderFiles {
+    weights: Vec<u8>,
+    vocabulary: Vec<u8>,
+    description: Vec<u8>,
+}
+
+/// `encoder.json` there.
+#[derive(Deserialize)]
+struct Description {
+    outputs: Vec<String>,
+    max_tokens: usize,
+    stride: usize,
+    lowercase: bool,
+}
+
+impl EncoderFiles {
+    const WEIGHTS: &str = "encoder.onnx";
+    const VOCABULARY: &str = "vocab.txt";
+
+    pub(crate) fn read(folder: &Path) -> anyhow::Result<Self> {
+        let file = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read(&path).with_context(|| format!("read {}", path.display()))
+        };
+        Ok(Self {
+            weights: file(Self::WEIGHTS)?,
+            vocabulary: file(Self::VOCABULARY)?,
+            description: file("encoder.json")?,
+        })
+    }
+
+    fn manifest(&self) -> anyhow::Result<EncoderManifest> {
+        let Description { outputs, max_tokens, stride, lowercase } =
+            serde_json::from_slice(&self.description).context("encoder.json")?;
+        let output = |category: &Category| EncoderOutput {
+            category: *category,
+            blend: Blend { encoder: 1.0, linear: 0.0, offset: 0.0 },
+            thresholds: Thresholds { block: 1.0, hold: 1.0 },
+        };
+        Ok(EncoderManifest {
+            parameters: EncoderParameters {
+                weights: Self::WEIGHTS.to_owned(),
+                vocabulary: Self::VOCABULARY.to_owned(),
+                outputs,
+                max_tokens,
+                stride,
+                lowercase,
+            },
+            weights_sha256: hex_sha256(&self.weights),
+            vocabulary_sha256: hex_sha256(&self.vocabulary),
+            skip_below: 0.0,
+            penalty_per_doubling: 0.3,
+            outputs: Category::ALL.iter().map(output).collect(),
+        })
+    }
+}
+
 /// The parts of a bundle.
 pub(crate) struct Parts {
     pub(crate) manifest: Manifest,
     pub(crate) weights: Vec<u8>,
+    encoder: Option<EncoderFiles>,
 }
 
 impl Parts {
@@ -228,8 +295,29 @@ impl Parts {
             penalty_per_doubling: 0.3,
             outputs: outputs.collect(),
             weights_sha256: hex_sha256(&weights),
+            encoder: None,
         };
-        Self { manifest, weights }
+        Self { manifest, weights, encoder: None }
+    }
+
+    /// Adds an encoder that is not calibrated yet.
+    pub(crate) fn with_encoder(mut self, files: EncoderFiles) -> anyhow::Result<Self> {
+        self.manifest.encoder = Some(files.manifest()?);
+        self.encoder = Some(files);
+        Ok(self)
+    }
+
+    /// Files of the bundle, by name.
+    pub(crate) fn files(&self) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
+        let mut files = vec![
+            ("manifest.json", self.manifest_json()?.into_bytes()),
+            ("weights.bin", self.weights.clone()),
+        ];
+        if let Some(encoder) = &self.encoder {
+            files.push((EncoderFiles::WEIGHTS, encoder.weights.clone()));
+            files.push((EncoderFiles::VOCABULARY, encoder.vocabulary.clone()));
+        }
+        Ok(files)
     }
 
     /// The bytes of `manifest.json`.
@@ -239,6 +327,9 @@ impl Parts {
 
     /// The model as the service will load it.
     pub(crate) fn model(&self) -> anyhow::Result<ContentModel> {
-        Ok(ContentModel::from_parts(self.manifest_json()?.as_bytes(), &self.weights)?)
+        let encoder = self.encoder.as_ref();
+        let encoder =
+            encoder.map(|files| (files.weights.clone().into(), files.vocabulary.clone().into()));
+        Ok(ContentModel::from_parts(self.manifest_json()?.as_bytes(), &self.weights, encoder)?)
     }
 }

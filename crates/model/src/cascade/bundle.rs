@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::manifest::{CASCADE_FORMAT, CascadeManifest, Channel};
 use crate::bundle::{BundleError, hex_sha256};
+use crate::encoder::{Encoder, Runtime};
 
 /// The name of the manifest among a bundle's files.
 pub const MANIFEST: &str = "manifest.json";
@@ -105,6 +107,15 @@ impl CascadeBundle {
     pub fn shared_part(&self, name: &str) -> Result<Bytes, BundleError> {
         let part = self.parts.get(name).cloned();
         part.ok_or_else(|| BundleError::CorruptPart(name.to_owned()))
+    }
+
+    /// The encoder, made ready by a runtime.
+    ///
+    /// # Errors
+    /// [`BundleError::Unfit`] where the bundle has none, or none that this runtime can run.
+    pub fn encoder(&self, runtime: &dyn Runtime) -> Result<Arc<dyn Encoder>, BundleError> {
+        let parameters = self.manifest.encoder.as_ref().ok_or(BundleError::Unfit("encoder"))?;
+        runtime.load(self.shared_part(&parameters.weights)?, parameters)
     }
 
     /// SHA-256 of the manifest, which holds those of the parts: it stands for all of the bundle.

@@ -13,10 +13,11 @@ use std::time::Instant;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
+use super::Cascade;
 use super::language::{self, Unsupported};
 use super::manifest::{Channel, ChannelParameters, HeadParameters};
-use super::{Cascade, Neural};
 use crate::linear::{LinearPass, Stretch};
+use crate::text_encoder::TextEncoder;
 use crate::windows::windows;
 
 /// Bytes of a text that are cut into tokens at once, and their overlap: more than a word, less than a
@@ -246,7 +247,7 @@ impl Cascade {
         waiting.sort_by(|a, b| b.suspicion.total_cmp(&a.suspicion));
         match self.neural() {
             Ok(neural) if !waiting.is_empty() => {
-                neural.judge(&mut states, waiting, limits).await;
+                Asking(neural).judge(&mut states, waiting, limits).await;
             }
             // an encoder that cannot be loaded is told by `prepare`; its windows are not covered
             _ => {
@@ -299,7 +300,10 @@ impl Cascade {
     }
 }
 
-impl Neural {
+/// The encoder's part of the work.
+struct Asking<'a>(&'a TextEncoder);
+
+impl Asking<'_> {
     /// Asks the encoder about stretches, in their order, as far as the limits go.
     async fn judge(&self, states: &mut [State<'_>], stretches: Vec<Waiting>, limits: &Limits) {
         let mut stretches = VecDeque::from(stretches);
@@ -307,7 +311,7 @@ impl Neural {
         let mut asked = FuturesUnordered::new();
         let mut left = limits.windows.unwrap_or(usize::MAX);
         loop {
-            while asked.len() < self.pool.share() {
+            while asked.len() < self.0.share() {
                 if windows.is_empty() {
                     let Some(stretch) = stretches.pop_front() else { break };
                     if let Some(state) = states.get_mut(stretch.of) {
@@ -322,13 +326,13 @@ impl Neural {
                     continue;
                 }
                 left -= 1;
-                let answer = self.pool.ask(ids, limits.deadline);
+                let answer = self.0.ask(ids, limits.deadline);
                 asked.push(async move { (window, answer.await.ok().flatten()) });
             }
             let Some((window, row)) = asked.next().await else { break };
             let Some(state) = states.get_mut(window.of) else { continue };
             match (row, &state.parameters.head) {
-                (Some(row), Some(head)) => state.encoded(&window, head, &self.outputs, &row),
+                (Some(row), Some(head)) => state.encoded(&window, head, self.0.outputs(), &row),
                 _ => state.fall_back(&window, limits.beyond),
             }
         }
@@ -350,7 +354,7 @@ impl Neural {
         }
         let base = stretch.bytes.start;
         let text = state.piece.text.get(stretch.bytes.clone()).unwrap_or_default();
-        let Ok(cut) = self.tokenizer.windows(text) else {
+        let Ok(cut) = self.0.windows(text) else {
             state.fall_back(&stretch, limits.beyond);
             return windows;
         };

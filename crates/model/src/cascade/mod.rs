@@ -23,9 +23,10 @@ pub use manifest::{
 pub use tokens::{TokenWindow, Tokenizer};
 
 use crate::bundle::BundleError;
-use crate::encoder::{EncoderError, Runtime};
+use crate::encoder::Runtime;
 use crate::linear::LinearWeights;
-use crate::pool::{EncoderPool, PoolOptions};
+use crate::pool::PoolOptions;
+use crate::text_encoder::TextEncoder;
 
 /// A bundle ready to judge. To swap bundles atomically, keep it in an `ArcSwap<Cascade>`: what is under
 /// way goes on with the one that it began with.
@@ -39,15 +40,7 @@ pub struct Cascade {
     options: PoolOptions,
     /// What the encoder is made of, until it has been.
     unread: Mutex<Option<CascadeBundle>>,
-    encoder: OnceLock<Result<Neural, BundleError>>,
-}
-
-/// The encoder at work.
-struct Neural {
-    tokenizer: Tokenizer,
-    pool: EncoderPool,
-    /// What each logit is.
-    outputs: Vec<String>,
+    encoder: OnceLock<Result<TextEncoder, BundleError>>,
 }
 
 impl fmt::Debug for Cascade {
@@ -108,17 +101,15 @@ impl Cascade {
         }
     }
 
-    fn neural(&self) -> Result<&Neural, &BundleError> {
+    fn neural(&self) -> Result<&TextEncoder, &BundleError> {
         let made = self.encoder.get_or_init(|| {
             let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
             let bundle = unread.take().ok_or(BundleError::Unfit("encoder"))?;
             let parameters = bundle.manifest().encoder.clone();
             let parameters = parameters.ok_or(BundleError::Unfit("encoder"))?;
-            let tokenizer = Tokenizer::new(bundle.part(&parameters.vocabulary)?, &parameters)?;
-            let encoder = self.runtime.load(&bundle)?;
-            let pool = EncoderPool::start(&encoder, self.options)
-                .map_err(|EncoderError(_)| BundleError::Unfit("encoder.session"))?;
-            Ok(Neural { tokenizer, pool, outputs: parameters.outputs })
+            let weights = bundle.shared_part(&parameters.weights)?;
+            let vocabulary = bundle.part(&parameters.vocabulary)?;
+            TextEncoder::start(weights, vocabulary, &parameters, &*self.runtime, self.options)
         });
         made.as_ref()
     }
@@ -152,6 +143,6 @@ impl Cascade {
     /// [`BundleError`] where there is no encoder; a text without tokens has no windows.
     pub fn windows(&self, text: &str) -> Result<Vec<TokenWindow>, BundleError> {
         let neural = self.neural().map_err(Clone::clone)?;
-        neural.tokenizer.windows(text).map_err(|_| BundleError::Unfit("encoder.vocabulary"))
+        neural.windows(text).map_err(|_| BundleError::Unfit("encoder.vocabulary"))
     }
 }

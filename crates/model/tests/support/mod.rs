@@ -141,8 +141,7 @@ impl Runtime for Words {
     fn name(&self) -> &'static str {
         "words"
     }
-    fn load(&self, bundle: &CascadeBundle) -> Result<Arc<dyn Encoder>, BundleError> {
-        bundle.part("encoder.onnx")?;
+    fn load(&self, _: Bytes, _: &EncoderParameters) -> Result<Arc<dyn Encoder>, BundleError> {
         Ok(Arc::new(Self { seen: self.seen.clone(), ..*self }))
     }
 }

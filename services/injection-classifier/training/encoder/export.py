@@ -89,7 +89,7 @@ def export(encoder: model.Encoder, words: list[str], out: pathlib.Path):
             nodes_to_exclude=[n.name for n in onnx.load(str(ready)).graph.node if n.op_type == "Gemm"],
         )
     (out / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
-    (out / "encoder.json").write_text(model.describe() + "\n", encoding="utf-8")
+    (out / "encoder.json").write_text(model.describe(encoder.outputs) + "\n", encoding="utf-8")
     save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, str(out / "encoder.safetensors"))
     check(encoder, plain, out, len(words))
 

@@ -17,6 +17,7 @@ WIDTH, HEADS, LAYERS, INNER = 384, 12, 6, 1536
 #: What the columns of the output are: two questions, then the kinds of attack.
 QUESTIONS = ["user", "context"]
 KINDS = ["direct", "jailbreak", "leak"]
+OUTPUTS = QUESTIONS + [f"kind.{kind}" for kind in KINDS]
 MAX_TOKENS = 128
 #: Tokens by which a window moves on.
 STRIDE = 96
@@ -44,13 +45,14 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    def __init__(self, vocabulary: int):
+    def __init__(self, vocabulary: int, outputs: list[str]):
         super().__init__()
+        self.outputs = outputs
         self.words = nn.Embedding(vocabulary, WIDTH)
         self.places = nn.Embedding(MAX_TOKENS, WIDTH)
         self.norm = nn.LayerNorm(WIDTH, eps=1e-12)
         self.layers = nn.ModuleList([Layer() for _ in range(LAYERS)])
-        self.head = nn.Linear(WIDTH, len(QUESTIONS) + len(KINDS))
+        self.head = nn.Linear(WIDTH, len(outputs))
         self.drop = nn.Dropout(0.1)
         self.frozen = 0
 
@@ -91,11 +93,12 @@ def vocabulary() -> list[str]:
     return find("vocab.txt").read_text(encoding="utf-8").splitlines()
 
 
-def published(keep: list[int]) -> Encoder:
-    """The published weights with the embedding rows `keep`, and a head that knows nothing yet."""
+def published(keep: list[int], outputs: list[str] = OUTPUTS) -> Encoder:
+    """The published weights with the embedding rows `keep`, and a head that knows nothing yet, with a logit for each of
+    `outputs`."""
     given = load_file(find("model.safetensors"))
     given = {name.removeprefix("bert."): value for name, value in given.items()}
-    encoder = Encoder(len(keep))
+    encoder = Encoder(len(keep), outputs)
     own = {}
     words = given["embeddings.word_embeddings.weight"][keep]
     own["words.weight"] = words
@@ -124,9 +127,8 @@ def published(keep: list[int]) -> Encoder:
     return encoder
 
 
-def describe() -> str:
+def describe(outputs: list[str]) -> str:
     """What stands beside the weights for the program that runs them."""
-    outputs = QUESTIONS + [f"kind.{kind}" for kind in KINDS]
     return json.dumps(
         {"outputs": outputs, "max_tokens": MAX_TOKENS, "stride": STRIDE, "lowercase": True, "pooling": "mean"},
         indent=2,

@@ -19,7 +19,7 @@ def tokenizer(words: list[str]) -> BertWordPieceTokenizer:
     return BertWordPieceTokenizer({word: number for number, word in enumerate(words)}, lowercase=True)
 
 
-def keep(rows: list[Row]) -> list[int]:
+def keep(rows: list[Row], most: int = KEPT) -> list[int]:
     """Which entries of the published vocabulary stay: the special ones, what occurs, then the most common ones."""
     words = model.vocabulary()
     counts: Counter[int] = Counter()
@@ -31,7 +31,7 @@ def keep(rows: list[Row]) -> list[int]:
     usable = [number for number, word in enumerate(words) if not word.startswith("[unused")]
     # single characters spell every other word
     usable.sort(key=lambda n: (n not in special, len(words[n].removeprefix("##")) > 1, counts[n] == 0, n))
-    return sorted(usable[:KEPT])
+    return sorted(usable[:most])
 
 
 def windows(tokens: list[int]) -> list[list[int]]:

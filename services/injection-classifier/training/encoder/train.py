@@ -13,7 +13,6 @@ import json
 import math
 import pathlib
 import random
-import time
 
 import numpy as np
 import torch
@@ -23,13 +22,12 @@ import compose
 import data
 import export
 import model
+import steps
 import texts
+from steps import batches, pad
 
 SEED = 20_261_124
 RATE, HEAD_RATE, FROZEN = 6e-5, 1e-3, 2
-BATCH_ROWS, BATCH_TOKENS = 64, 3072
-#: The average of the weights over the last steps is what is kept.
-DECAY = 0.998
 SHORT_PROMPT = 160
 #: How often a pass sees each authored text, each time varied in another way, and the share of the ground's rows that
 #: the phase after it sees again.
@@ -51,31 +49,6 @@ def corpus(rows: list[data.Row], phase: str, path: str) -> list[data.Row]:
         chance = random.Random(seed)
         return [row for row in own + composed if chance.random() < AGAIN] + authored
     return own + composed + authored
-
-
-def batches(lengths: list[int], seed: int) -> list[list[int]]:
-    """Rows of like length together, batches in random order."""
-    chance = random.Random(seed)
-    order = sorted(range(len(lengths)), key=lambda n: (lengths[n] + chance.random() * 8))
-    out, now = [], []
-    for number in order:
-        longest = lengths[number] + 8
-        if now and (len(now) >= BATCH_ROWS or (len(now) + 1) * longest > BATCH_TOKENS):
-            out.append(now)
-            now = []
-        now.append(number)
-    out.append(now)
-    chance.shuffle(out)
-    return out
-
-
-def pad(ids: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    longest = max(map(len, ids))
-    tokens, attention = torch.zeros(len(ids), longest, dtype=torch.long), torch.zeros(len(ids), longest, dtype=torch.long)
-    for number, row in enumerate(ids):
-        tokens[number, : len(row)] = torch.tensor(row)
-        attention[number, : len(row)] = 1
-    return tokens, attention
 
 
 def loss_of(logits: torch.Tensor, rows: list[data.Row]) -> torch.Tensor:
@@ -108,13 +81,6 @@ class Run:
 
     def learn(self, encoder: model.Encoder, words: list[str], rows: list[data.Row], epochs: float) -> model.Encoder:
         encoder.freeze(FROZEN)
-        encoder.to(self.device)
-        learning = [p for p in encoder.parameters() if p.requires_grad]
-        head = list(encoder.head.parameters())
-        rest = [p for p in learning if not any(p is h for h in head)]
-        optimiser = torch.optim.AdamW(
-            [{"params": rest, "lr": RATE, "top": RATE}, {"params": head, "lr": HEAD_RATE, "top": HEAD_RATE}], weight_decay=0.01
-        )
         plan = []
         for epoch in range(math.ceil(epochs)):
             seed = SEED + 31 * epoch
@@ -123,48 +89,8 @@ class Run:
             some = batches([len(one) for one in ids], seed)
             some = some[: round(len(some) * min(1.0, epochs - epoch))]
             plan += [([ids[n] for n in batch], [varied[n] for n in batch]) for batch in some]
-        average = {name: p.detach().clone() for name, p in encoder.named_parameters() if p.requires_grad}
-        start = 0
-        if self.file.exists():
-            kept = torch.load(self.file, map_location=self.device)
-            encoder.load_state_dict(kept["encoder"])
-            optimiser.load_state_dict(kept["optimiser"])
-            average, start = kept["average"], kept["step"]
-        tokens = sum(len(one) for batch, _ in plan for one in batch)
-        print(f"{self.name}: {len(rows)} rows, {len(plan)} steps, {tokens / 1e6:.2f} M tokens, from step {start}", flush=True)
-        began, losses, seen = time.time(), [], 0
-        for step in range(start, len(plan)):
-            torch.manual_seed(SEED + step)
-            share = step / len(plan)
-            slope = min(1.0, step / (0.06 * len(plan) + 1)) * (1 - share) + 0.02
-            for group in optimiser.param_groups:
-                group["lr"] = group["top"] * slope
-            ids, now = plan[step]
-            seen += sum(map(len, ids))
-            encoder.train()
-            tokens, attention = pad(ids)
-            with torch.autocast(self.device, torch.bfloat16):
-                logits = encoder(tokens.to(self.device), attention.to(self.device))
-            loss = loss_of(logits.float().cpu(), now)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(learning, 1.0)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            decay = min(DECAY, (1 + step) / (10 + step))
-            with torch.no_grad():
-                for name, p in encoder.named_parameters():
-                    if name in average:
-                        average[name].lerp_(p, 1 - decay)
-            losses.append(loss.item())
-            if step % 50 == 49:
-                rate = seen / (time.time() - began)
-                print(f"{self.name} {step + 1}/{len(plan)} loss {np.mean(losses[-50:]):.4f}  {rate:.0f} tokens/s", flush=True)
-            if step % 200 == 199 or step + 1 == len(plan):
-                part = self.file.with_suffix(".part")
-                torch.save({"encoder": encoder.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "step": step + 1}, part)
-                part.replace(self.file)
-        encoder.load_state_dict({**encoder.state_dict(), **average})
-        return encoder.cpu().eval()
+        print(f"{self.name}: {len(rows)} rows", flush=True)
+        return steps.learn(self.name, self.file, encoder, plan, loss_of, (RATE, HEAD_RATE), SEED, self.device)
 
 
 def score(encoder: model.Encoder, words: list[str], rows: list[data.Row]) -> np.ndarray:
