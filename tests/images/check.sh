@@ -10,7 +10,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-readonly MOST=$((30 * 1024 * 1024)) # bytes of an image, beside the models that are built in
+# Bytes of an image, beside the models that are built in: of a service, and of the one program that is all of them.
+readonly MOST=$((30 * 1024 * 1024)) MOST_OF_ALL=$((40 * 1024 * 1024))
 readonly DOCKERFILE=deploy/docker/Dockerfile
 built=$PWD/target/images
 work=$(mktemp -d)
@@ -111,9 +112,10 @@ PYTHON
   size=$(du --bytes --summarize "$root" | cut -f1)
   # The one program for people has every model in it, a service its own.
   models=services/$name/model/*
-  [[ $name != portcullis ]] || models='services/*/model/*'
+  most=$MOST
+  [[ $name != portcullis ]] || models='services/*/model/*' most=$MOST_OF_ALL
   model=$(find services -type f -path "$models" ! -name '*.json' ! -name '*.md' -printf '%s\n' | awk '{ sum += $1 } END { print sum + 0 }')
-  ((size - model <= MOST)) || fail "$name is $size bytes, $model of them models: more than $MOST beside these"
+  ((size - model <= most)) || fail "$name is $size bytes, $model of them models: more than $most beside these"
   found=$(cd "$root" && find . -mindepth 1 | sort | tr '\n' ' ')
   # buildah makes the places of mounts that every container has.
   found=${found//.\/dev /} found=${found//.\/etc /} found=${found//.\/proc /} found=${found//.\/sys /}

@@ -22,6 +22,13 @@ impl fmt::Debug for TextEncoder {
 }
 
 impl TextEncoder {
+    /// Bytes of a text that are worth cutting into tokens at once.
+    pub const STRETCH: usize = 2_048;
+    /// Their overlap: more than a word, less than a window.
+    pub const OVERLAP: usize = 192;
+    /// Words of one window, about: what the number of windows in a text is reckoned by.
+    pub const WORDS_A_WINDOW: f32 = 96.0;
+
     /// Makes one of the bytes of its weights and vocabulary.
     ///
     /// # Errors

@@ -184,9 +184,9 @@ impl Defaults {
                 always: true,
                 ..judge
             },
-            // its encoder needs about 40 ms of a core for 1 KiB of text that it has to judge whole
+            // their encoders need about 40 ms of a core for 1 KiB of text that they have to judge whole
             "injection-classifier" => Self { timeout_ms_per_kib: 40, ..judge },
-            "moderation" => Self { reads: &[Text, Views], ..judge },
+            "moderation" => Self { timeout_ms_per_kib: 40, reads: &[Text, Views], ..judge },
             _ => judge,
         }
     }

@@ -266,6 +266,11 @@ impl Pass<'_> {
         judged.collect()
     }
 
+    /// Number of tokens that were looked at.
+    pub fn tokens(&self) -> usize {
+        self.totals.len()
+    }
+
     /// The highest logit of each output before calibration, and where; nothing for a text without tokens.
     pub fn logits(&self) -> Vec<Hottest> {
         let longest = self.manifest.windows.iter().copied().max().unwrap_or(1) as f32;

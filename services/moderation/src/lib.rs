@@ -18,7 +18,7 @@ use portcullis_core::{
 use portcullis_model::Bytes;
 use portcullis_moderate::{Category, Hit, Known, Level, Levels, Rules};
 
-use content::{BundleError, ContentModel, Judged, Reading};
+use content::{BundleError, ContentModel, Judged, Pass};
 pub use portcullis_moderate::Settings;
 
 static MANIFEST: &[u8] = include_bytes!("../model/manifest.json");
@@ -91,9 +91,14 @@ impl Stage for Moderation {
         let model = MODEL.as_ref().map_err(|_| StageError::Dependency("model"))?;
         model.prepare().map_err(|_| StageError::Dependency("encoder"))?;
         for (text, is_unsafe) in [(UNSAFE, true), (HARMLESS, false)] {
-            let read = model.read(text, None, &mut || true).await;
-            let found = read.judged.iter().any(|one| severity(rules.settings(), one).is_some());
-            if found != is_unsafe {
+            let pass = model.pass(text, &mut || true);
+            let read = model.read(text, &pass, None).await;
+            // an encoder that says nothing of what is plainly unsafe does not work
+            if is_unsafe && ENCODER.is_some() && !read.is_whole {
+                return Err(StageError::Dependency("encoder"));
+            }
+            let judged = if read.is_whole { read.judged } else { pass.judged() };
+            if judged.iter().any(|one| severity(rules.settings(), one).is_some()) != is_unsafe {
                 return Err(StageError::Dependency("model"));
             }
         }
@@ -141,8 +146,17 @@ async fn moderate(ask: &Ask, rules: &Rules) -> Result<Report, StageError> {
     Ok(report)
 }
 
-impl Search<'_> {
-    async fn run(&mut self, model: &ContentModel) {
+/// A text of the answer that the linear model has read.
+struct Read<'a> {
+    text: &'a str,
+    view: Option<(usize, &'a View)>,
+    pass: Pass<'a>,
+}
+
+impl<'a> Search<'a> {
+    /// First everything that costs microseconds, on the text and on every view of it; then the encoder, on what is
+    /// left of the budget.
+    async fn run(&mut self, model: &'a ContentModel) {
         // what the bot was given to read is no secret of its own: it is learned before it is judged
         for item in &self.ask.interaction.context {
             if self.ask.budget.is_spent() {
@@ -164,22 +178,27 @@ impl Search<'_> {
         };
         let whole = self.rules.whole(text, !more);
         self.hits.extend(hits.into_iter().chain(whole).map(|hit| (hit, None)));
-        if !self.content(model, text, text.len(), None).await {
+        let mut reads = Vec::new();
+        if !self.linear(model, (text, text.len()), None, &mut reads) {
             return;
         }
         for (index, view) in self.ask.views.iter().enumerate() {
             if self.ask.budget.is_spent() {
                 return;
             }
-            if view.source == Place::Text {
-                self.view(index, view);
-                let (text, bytes) = (view.text.expose(), view.source_bytes());
-                if !self.content(model, text, bytes, Some((index, view))).await {
-                    return;
-                }
-            } else {
-                self.scanned += view.source_bytes();
+            let bytes = view.source_bytes();
+            if view.source != Place::Text {
+                self.scanned += bytes;
+                continue;
             }
+            self.view(index, view);
+            let text = view.text.expose();
+            if !self.linear(model, (text, bytes), Some((index, view)), &mut reads) {
+                return;
+            }
+        }
+        if self.rules.settings().unsafe_content.encoder {
+            self.encode(model, reads).await;
         }
     }
 
@@ -197,50 +216,79 @@ impl Search<'_> {
         }
     }
 
-    /// Judges one reading by what it is about. `false` where the budget was spent on the way.
-    async fn content(
+    /// Judges one reading by what it is about, by the linear model. `false` where the budget was spent on the way.
+    fn linear(
         &mut self,
-        model: &ContentModel,
-        text: &str,
-        bytes: usize,
-        view: Option<(usize, &View)>,
+        model: &'a ContentModel,
+        (text, bytes): (&'a str, usize),
+        view: Option<(usize, &'a View)>,
+        reads: &mut Vec<Read<'a>>,
     ) -> bool {
         if !self.rules.settings().unsafe_content.enabled {
             self.scanned += bytes;
             return true;
         }
         let budget = self.ask.budget;
-        let go_on = &mut || !budget.is_spent();
-        let Reading { judged, scanned, by } = match self.rules.settings().unsafe_content.encoder {
-            true => {
-                let until = budget.deadline();
-                let until = until.checked_sub(RESERVE).unwrap_or(until);
-                model.read(text, Some(until), go_on).await
-            }
-            false => {
-                let (judged, scanned) = model.judge(text, go_on);
-                Reading { judged, scanned, by: Answered::Linear }
-            }
-        };
+        let pass = model.pass(text, &mut || !budget.is_spent());
+        let scanned = pass.scanned;
         self.scanned += if scanned >= text.len() { bytes } else { bytes * scanned / text.len() };
+        let judged = pass.judged();
+        let (place, view_index) = (Place::Text, view.map(|(index, _)| index));
+        let score = highest(&judged);
+        self.parts.push(Part { place, view: view_index, score, by: Some(Answered::Linear) });
+        self.take(judged, view);
+        reads.push(Read { text, view, pass });
+        scanned >= text.len()
+    }
+
+    /// Lets the encoder read what the linear model was not sure is harmless, the most suspicious reading first. Where it
+    /// read all that it should of a reading, its answer takes the place of the linear model's; else both count.
+    async fn encode(&mut self, model: &ContentModel, mut reads: Vec<Read<'a>>) {
+        let until = self.ask.budget.deadline();
+        let until = until.checked_sub(RESERVE).unwrap_or(until);
+        reads.sort_by(|a, b| highest(&b.pass.judged()).total_cmp(&highest(&a.pass.judged())));
+        // what the linear model said is forgotten, and taken anew where it still counts
+        self.unsafe_content.clear();
+        for Read { text, view, pass } in &reads {
+            let read = model.read(text, pass, Some(until)).await;
+            if !read.is_whole {
+                self.take(pass.judged(), *view);
+            }
+            if read.judged.is_empty() {
+                continue;
+            }
+            let index = view.map(|(index, _)| index);
+            if let Some(part) = self.parts.iter_mut().find(|part| part.view == index) {
+                part.by = Some(Answered::Encoder);
+                part.score = match read.is_whole {
+                    true => highest(&read.judged),
+                    false => part.score.max(highest(&read.judged)),
+                };
+            }
+            self.take(read.judged, *view);
+        }
+    }
+
+    /// Keeps of each category what is worst by the policy, then what is most likely.
+    fn take(&mut self, judged: Vec<Judged>, view: Option<(usize, &View)>) {
+        let settings = self.rules.settings();
+        let rank = |one: &Judged| (severity(settings, one), one.score);
         let (index, view) = view.unzip();
-        let mut highest = 0.0;
         for one in judged {
-            highest = one.score.max(highest);
             let place =
                 one.hottest.clone().map(|range| Span { start: range.start, end: range.end });
             let span = match view {
                 None => place,
-                Some(view) => view.to_source(place.unwrap_or(Span { start: 0, end: text.len() })),
+                Some(view) => {
+                    let end = view.text.len();
+                    view.to_source(place.unwrap_or(Span { start: 0, end }))
+                }
             };
             let known = self.unsafe_content.get(&one.category);
-            if known.is_none_or(|(other, ..)| other.score < one.score) {
+            if known.is_none_or(|(other, ..)| rank(other) < rank(&one)) {
                 self.unsafe_content.insert(one.category, (one, index, span));
             }
         }
-        let (place, score) = (Place::Text, f64::from(highest));
-        self.parts.push(Part { place, view: index, score, by: Some(by) });
-        scanned >= text.len()
     }
 
     /// The report without coverage and version, and whether there were too many findings.
@@ -291,6 +339,11 @@ fn severity(settings: &Settings, judged: &Judged) -> Option<Severity> {
     } else {
         None
     }
+}
+
+/// The highest score of any category.
+fn highest(judged: &[Judged]) -> f64 {
+    judged.iter().map(|one| f64::from(one.score)).fold(0.0, f64::max)
 }
 
 fn finding(kind: String, severity: Severity, confidence: f64) -> Finding {

@@ -253,17 +253,38 @@ fn an_answer_that_only_its_meaning_gives_away_is_read_by_the_encoder() {
 #[test]
 fn what_the_encoder_has_no_time_for_has_the_linear_answer() {
     let model = MODEL.as_ref().unwrap();
-    for text in [UNSAFE, PLAIN, HARMLESS] {
-        let (judged, scanned) = model.judge(text, &mut || true);
-        let read = block_on(model.read(text, Some(Instant::now()), &mut || true));
-        assert_eq!((read.judged, read.scanned, read.by), (judged, scanned, Answered::Linear));
-    }
-    // one window late among many: nothing that either says is lost
-    let long = format!("{UNSAFE} {}", "Your parcel left our store on Tuesday. ".repeat(400));
-    let soon = Instant::now() + std::time::Duration::from_millis(40);
-    let read = block_on(model.read(&long, Some(soon), &mut || true));
-    assert_eq!(read.scanned, long.len());
-    assert!(read.judged.iter().any(|one| one.score >= one.thresholds.hold));
+    let pass = model.pass(UNSAFE, &mut || true);
+    let late = block_on(model.read(UNSAFE, &pass, Some(Instant::now())));
+    assert_eq!((late.judged, late.is_whole), (Vec::new(), false));
+    // one that the linear model is sure of, in a view that comes after more than there is time for
+    let mut ask = answer(&PLAIN.repeat(400));
+    ask.views.push(View {
+        kind: ViewKind::Decoded,
+        source: Place::Text,
+        text: UNSAFE.into(),
+        map: vec![Run { view: 0, source: 0, view_len: UNSAFE.len(), source_len: 40 }],
+    });
+    ask.budget = Budget::until(Instant::now() + Duration::from_millis(400));
+    let report = check(&ask);
+    assert!(report.coverage.is_whole(), "{:?}", report.coverage);
+    assert!(kinds(&report).contains(&"unsafe.self_harm"), "{:?}", kinds(&report));
+}
+
+#[test]
+fn a_long_text_is_read_in_stretches_whose_places_are_right() {
+    let text = format!(
+        "{}{PLAIN} {}",
+        "Ihr Päckchen ist unterwegs. ".repeat(200),
+        "Danke schön! ".repeat(300)
+    );
+    let model = MODEL.as_ref().unwrap();
+    let pass = model.pass(&text, &mut || true);
+    let seen = block_on(model.seen(&text, &pass, 0.0, None)).unwrap();
+    assert!(seen.len() > 20 && seen.iter().all(|window| window.encoder.is_some()));
+    assert!(seen.iter().all(|window| text.get(window.bytes.clone()).is_some()));
+    assert_eq!((seen[0].bytes.start, seen.last().unwrap().bytes.end), (0, text.len()));
+    let starts = seen.windows(2).all(|pair| pair[1].bytes.start <= pair[0].bytes.end);
+    assert!(starts, "no byte is left out");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use futures::executor::block_on;
 use futures::{StreamExt, stream};
 use portcullis_model::metrics::{Scored, threshold_at_fpr};
 use portcullis_model::{Blend, Calibration, Thresholds};
-use portcullis_moderation::content::{ContentModel, Judged, Seen};
+use portcullis_moderation::content::{ContentModel, EncoderManifest, Judged, Pass, Seen};
 
 use crate::data::Row;
 use crate::learner::Parts;
@@ -23,8 +23,11 @@ const AT_ONCE: usize = 32;
 
 /// What a model makes of each row.
 pub(crate) fn judged(model: &ContentModel, rows: &[&Row]) -> Vec<Vec<Judged>> {
-    let read =
-        rows.iter().map(|row| async { model.read(&row.text, None, &mut || true).await.judged });
+    let read = rows.iter().map(|row| async {
+        let pass = model.pass(&row.text, &mut || true);
+        let read = model.read(&row.text, &pass, None).await;
+        if read.is_whole { read.judged } else { pass.judged() }
+    });
     block_on(stream::iter(read).buffered(AT_ONCE).collect())
 }
 
@@ -86,9 +89,11 @@ fn encoder(parts: &mut Parts, rows: &[&Row]) -> anyhow::Result<()> {
     let seen: Vec<Vec<Seen>> = block_on(stream::iter(seen).buffered(AT_ONCE).collect::<Vec<_>>())
         .into_iter()
         .collect::<Result<_, _>>()?;
+    let passes: Vec<Pass<'_>> =
+        rows.iter().map(|row| model.pass(&row.text, &mut || true)).collect();
     let Some(manifest) = &mut parts.manifest.encoder else { return Ok(()) };
     for (output, one) in manifest.outputs.iter_mut().enumerate() {
-        // by the window that the encoder suspects most, as in judging
+        // by the window that the encoder suspects most
         let hottest = |seen: &Vec<Seen>| {
             let logits = seen.iter().filter_map(|window| {
                 let encoder = *window.encoder.as_ref()?.get(output)?;
@@ -104,16 +109,22 @@ fn encoder(parts: &mut Parts, rows: &[&Row]) -> anyhow::Result<()> {
         let ([encoder, linear], offset) = logistic(&known);
         one.blend = Blend { encoder, linear, offset };
     }
-    let all: Vec<Vec<Judged>> = seen.iter().map(|seen| manifest.judged(seen)).collect();
+    let judge = |manifest: &EncoderManifest| -> Vec<Vec<Judged>> {
+        seen.iter().zip(&passes).map(|(seen, pass)| manifest.judged(seen, pass)).collect()
+    };
+    let all = judge(manifest);
     for (output, one) in manifest.outputs.iter_mut().enumerate() {
         one.thresholds = thresholds(&scored(&all, rows, output), ENCODER);
     }
     // how suspicious the linear model was of what the encoder reports rightly, at most
-    let reported = rows.iter().zip(&seen).filter(|(row, seen)| {
+    let all = judge(manifest);
+    let reported = rows.iter().zip(&all).map(|(row, judged)| {
         let is_reported = |one: &Judged| one.score >= one.thresholds.hold;
-        row.labels.contains(&Some(true)) && manifest.judged(seen).iter().any(is_reported)
+        row.labels.contains(&Some(true)) && judged.iter().any(is_reported)
     });
     let mut highest: Vec<f32> = reported
+        .zip(&seen)
+        .filter(|(is_reported, _)| *is_reported)
         .map(|(_, seen)| {
             seen.iter().map(|window| model.suspicion(&window.linear)).fold(0.0, f32::max)
         })

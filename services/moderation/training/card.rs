@@ -20,12 +20,12 @@ fn number(value: Option<f64>) -> String {
 }
 
 /// One line a category.
-fn categories(judged: &[Vec<Judged>], test: &[&Row]) -> String {
+fn categories(model: &ContentModel, judged: &[Vec<Judged>], test: &[&Row]) -> String {
     let mut text = String::from(
         "| category | examples | none of it | AUC | recall at 1 % FPR | recall / FPR at block | recall / FPR at hold | calibration error |\n|---|---|---|---|---|---|---|---|\n",
     );
-    let thresholds = judged.iter().find(|row| row.len() == Category::ALL.len());
-    for (index, output) in thresholds.into_iter().flatten().enumerate() {
+    let outputs = model.manifest().encoder.iter().flat_map(|encoder| &encoder.outputs);
+    for (index, output) in outputs.enumerate() {
         let all = scored(judged, test, index);
         let examples = all.iter().filter(|one| one.attack).count();
         let at = |threshold| {
@@ -103,7 +103,7 @@ fn any(judged: &[Vec<Judged>], test: &[&Row]) -> (String, String, usize) {
     )
 }
 
-/// The share of windows that the encoder reads, of harmless answers and of all others.
+/// The share of rows of which the encoder reads something, of harmless rows and of all others.
 fn read(model: &ContentModel, test: &[&Row]) -> (String, String) {
     let Some(encoder) = &model.manifest().encoder else { return ("0 %".into(), "0 %".into()) };
     let asked = |row: &&Row| {
@@ -118,6 +118,10 @@ fn read(model: &ContentModel, test: &[&Row]) -> (String, String) {
     (share(true), share(false))
 }
 
+fn linear_alone(model: &ContentModel, rows: &[&Row]) -> Vec<Vec<Judged>> {
+    rows.iter().map(|row| model.pass(&row.text, &mut || true).judged()).collect()
+}
+
 /// Writes the card.
 pub(crate) fn write(
     rows: &[Row],
@@ -127,10 +131,11 @@ pub(crate) fn write(
     (without, answers): (&Parts, &[&Row]),
 ) -> anyhow::Result<String> {
     let model = measured.model()?;
-    let linear: Vec<Vec<Judged>> =
-        test.iter().map(|row| model.pass(&row.text, &mut || true).judged()).collect();
+    let linear = linear_alone(&model, test);
     let both = judged(&model, test);
-    let unseen = judged(&without.model()?, answers);
+    let without = without.model()?;
+    let unseen = judged(&without, answers);
+    let unseen_linear = linear_alone(&without, answers);
     let (block, hold, benign) = any(&both, test);
     let (linear_block, linear_hold, _) = any(&linear, test);
     let (read_benign, read_other) = read(&model, test);
@@ -151,9 +156,10 @@ pub(crate) fn write(
         linear_hold = linear_hold,
         read_benign = read_benign,
         read_other = read_other,
-        categories = categories(&both, test),
+        categories = categories(&model, &both, test),
         groups = groups(&both, test),
         linear_groups = groups(&linear, test),
         unseen = groups(&unseen, answers),
+        unseen_linear = groups(&unseen_linear, answers),
     ))
 }

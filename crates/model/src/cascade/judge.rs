@@ -20,13 +20,6 @@ use crate::linear::{LinearPass, Stretch};
 use crate::text_encoder::TextEncoder;
 use crate::windows::windows;
 
-/// Bytes of a text that are cut into tokens at once, and their overlap: more than a word, less than a
-/// window.
-const STRETCH: usize = 2_048;
-const OVERLAP: usize = 192;
-/// Words of one window of the encoder, about: what the number of windows in a text is reckoned by.
-const WORDS_A_WINDOW: f32 = 96.0;
-
 /// A text to judge, and the question that it answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Piece<'a> {
@@ -178,7 +171,7 @@ impl<'a> State<'a> {
     ) {
         let named = |name: &str| outputs.iter().position(|output| output == name);
         let logit = named(&head.output).and_then(|index| row.get(index)).copied().unwrap_or(0.0);
-        let count = (self.pass.tokens() as f32 / WORDS_A_WINDOW).log2().max(0.0);
+        let count = (self.pass.tokens() as f32 / TextEncoder::WORDS_A_WINDOW).log2().max(0.0);
         let z = head.blend.encoder * logit
             + head.blend.linear * waiting.stretch.logit
             + head.blend.offset
@@ -247,7 +240,7 @@ impl Cascade {
         waiting.sort_by(|a, b| b.suspicion.total_cmp(&a.suspicion));
         match self.neural() {
             Ok(neural) if !waiting.is_empty() => {
-                Asking(neural).judge(&mut states, waiting, limits).await;
+                neural.judge(&mut states, waiting, limits).await;
             }
             // an encoder that cannot be loaded is told by `prepare`; its windows are not covered
             _ => {
@@ -275,8 +268,12 @@ impl Cascade {
             return;
         }
         // a text a little longer than a stretch is not worth two
-        let size = if read.len() <= STRETCH + OVERLAP { read.len() } else { STRETCH };
-        for bytes in windows(read, size, OVERLAP) {
+        let size = if read.len() <= TextEncoder::STRETCH + TextEncoder::OVERLAP {
+            read.len()
+        } else {
+            TextEncoder::STRETCH
+        };
+        for bytes in windows(read, size, TextEncoder::OVERLAP) {
             let Some(stretch) = state.pass.stretch(&bytes) else {
                 state.covered.push(bytes);
                 continue;
@@ -300,10 +297,7 @@ impl Cascade {
     }
 }
 
-/// The encoder's part of the work.
-struct Asking<'a>(&'a TextEncoder);
-
-impl Asking<'_> {
+impl TextEncoder {
     /// Asks the encoder about stretches, in their order, as far as the limits go.
     async fn judge(&self, states: &mut [State<'_>], stretches: Vec<Waiting>, limits: &Limits) {
         let mut stretches = VecDeque::from(stretches);
@@ -311,7 +305,7 @@ impl Asking<'_> {
         let mut asked = FuturesUnordered::new();
         let mut left = limits.windows.unwrap_or(usize::MAX);
         loop {
-            while asked.len() < self.0.share() {
+            while asked.len() < self.share() {
                 if windows.is_empty() {
                     let Some(stretch) = stretches.pop_front() else { break };
                     if let Some(state) = states.get_mut(stretch.of) {
@@ -326,13 +320,13 @@ impl Asking<'_> {
                     continue;
                 }
                 left -= 1;
-                let answer = self.0.ask(ids, limits.deadline);
+                let answer = self.ask(ids, limits.deadline);
                 asked.push(async move { (window, answer.await.ok().flatten()) });
             }
             let Some((window, row)) = asked.next().await else { break };
             let Some(state) = states.get_mut(window.of) else { continue };
             match (row, &state.parameters.head) {
-                (Some(row), Some(head)) => state.encoded(&window, head, self.0.outputs(), &row),
+                (Some(row), Some(head)) => state.encoded(&window, head, self.outputs(), &row),
                 _ => state.fall_back(&window, limits.beyond),
             }
         }
@@ -354,7 +348,7 @@ impl Asking<'_> {
         }
         let base = stretch.bytes.start;
         let text = state.piece.text.get(stretch.bytes.clone()).unwrap_or_default();
-        let Ok(cut) = self.0.windows(text) else {
+        let Ok(cut) = self.windows(text) else {
             state.fall_back(&stretch, limits.beyond);
             return windows;
         };

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use portcullis_core::Answered;
 use portcullis_model::{
-    BundleError as Unusable, Bytes, PoolOptions, Rten, TextEncoder, TokenWindow, hex_sha256,
+    BundleError as Unusable, Bytes, PoolOptions, Rten, TextEncoder, Thresholds, TokenWindow,
+    hex_sha256, windows,
 };
 use portcullis_moderate::Category;
 
-use super::{BundleError, ContentModel, EncoderManifest, Judged, OUTPUTS, Pass};
+use super::{BundleError, ContentModel, EncoderManifest, EncoderOutput, Judged, OUTPUTS, Pass};
 
 /// The encoder, loaded when it is first needed.
 pub(super) struct Encoder {
@@ -31,8 +31,11 @@ impl Encoder {
         let outputs = manifest.outputs.iter();
         let is_right = names.eq(Category::ALL.map(Category::name))
             && outputs.clone().map(|output| output.category).eq(Category::ALL)
-            && outputs.map(|output| output.blend).all(|blend| {
+            && outputs.clone().map(|output| output.blend).all(|blend| {
                 [blend.encoder, blend.linear, blend.offset].iter().all(|part| part.is_finite())
+            })
+            && outputs.map(|output| output.thresholds).all(|Thresholds { block, hold }| {
+                [block, hold].iter().all(|one| (0.0..=1.0).contains(one))
             })
             && manifest.penalty_per_doubling.is_finite()
             && (0.0..=1.0).contains(&manifest.skip_below);
@@ -69,19 +72,17 @@ pub struct Seen {
     pub bytes: Range<usize>,
     /// The linear model's logits; none for a window without a token that it knows how to read.
     pub linear: Vec<f32>,
-    /// The encoder's logits; absent where it was not asked, or not in time.
+    /// The encoder's logits; absent where there was no time, or it failed.
     pub encoder: Option<Vec<f32>>,
 }
 
-/// What the model made of a text.
-#[derive(Debug, Clone, PartialEq)]
+/// What the encoder made of a text.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reading {
-    /// What of each category.
+    /// What of each category, by the windows that it read; nothing where it read none.
     pub judged: Vec<Judged>,
-    /// Bytes that were looked at.
-    pub scanned: usize,
-    /// Whose answer it is: the linear model's where the encoder was not needed, not wanted or not in time.
-    pub by: Answered,
+    /// Whether it read all that it should: then its answer is the better one, and the linear model's is not needed.
+    pub is_whole: bool,
 }
 
 impl ContentModel {
@@ -96,43 +97,22 @@ impl ContentModel {
         }
     }
 
-    /// Judges a text: the linear model reads all of it, the encoder what that is not sure is harmless, the most
-    /// suspicious first, as far as `deadline` goes. What it had no time for has the linear model's answer.
-    pub async fn read(
-        &self,
-        text: &str,
-        deadline: Option<Instant>,
-        go_on: &mut (dyn FnMut() -> bool + Send),
-    ) -> Reading {
-        let pass = self.pass(text, &mut *go_on);
-        let linear = pass.judged();
-        let alone = |judged| Reading { judged, scanned: pass.scanned, by: Answered::Linear };
-        let Some(manifest) = &self.manifest.encoder else { return alone(linear) };
-        if pass.scanned < text.len() {
-            return alone(linear);
+    /// Lets the encoder read what the linear model's `pass` over a text is not sure is harmless, the most suspicious
+    /// first, as far as `deadline` goes.
+    pub async fn read(&self, text: &str, pass: &Pass<'_>, deadline: Option<Instant>) -> Reading {
+        let Some(manifest) = &self.manifest.encoder else { return Reading::default() };
+        match self.seen(text, pass, manifest.skip_below, deadline).await {
+            Ok(seen) => Reading {
+                judged: manifest.judged(&seen, pass),
+                is_whole: !seen.is_empty() && seen.iter().all(|window| window.encoder.is_some()),
+            },
+            // told by `prepare`
+            Err(_) => Reading::default(),
         }
-        let Ok(seen) = self.seen(text, &pass, manifest.skip_below, deadline).await else {
-            return alone(linear);
-        };
-        if seen.iter().all(|window| window.encoder.is_none()) {
-            return alone(linear);
-        }
-        let mut judged = manifest.judged(&seen);
-        let is_late =
-            seen.iter().any(|window| window.encoder.is_none() && !manifest.skips(self, window));
-        if is_late {
-            for (own, other) in judged.iter_mut().zip(linear) {
-                if other.score >= other.thresholds.hold && own.score < own.thresholds.hold {
-                    *own = other;
-                }
-            }
-        }
-        let by = if is_late { Answered::Linear } else { Answered::Encoder };
-        Reading { judged, scanned: pass.scanned, by }
     }
 
-    /// The windows of a text. The encoder reads those of which the linear model says `skip_below` or more of some
-    /// category.
+    /// The windows of a text of which the linear model says `skip_below` or more of some category, and what the encoder
+    /// says of them.
     ///
     /// # Errors
     /// [`BundleError`] where there is no encoder, or it cannot be loaded.
@@ -146,16 +126,37 @@ impl ContentModel {
         let none = || BundleError("encoder");
         let manifest = self.manifest.encoder.as_ref().ok_or_else(none)?;
         let encoder = self.encoder.as_ref().ok_or_else(none)?.at_work(manifest)?;
-        let windows = encoder.windows(text).map_err(|_| BundleError("vocab.txt"))?;
-        let mut seen = Vec::with_capacity(windows.len());
-        let mut waiting = Vec::new();
-        for TokenWindow { ids, bytes } in windows {
-            let linear = pass.stretch(&bytes);
-            let suspicion = self.suspicion(&linear);
-            if suspicion >= skip_below {
-                waiting.push((suspicion, seen.len(), ids));
+        let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let (mut seen, mut waiting) = (Vec::new(), Vec::new());
+        // a text a little longer than a stretch is not worth two
+        let size = if text.len() <= TextEncoder::STRETCH + TextEncoder::OVERLAP {
+            text.len()
+        } else {
+            TextEncoder::STRETCH
+        };
+        for stretch in windows(text, size, TextEncoder::OVERLAP) {
+            let linear = pass.stretch(&stretch);
+            if self.suspicion(&linear) < skip_below {
+                continue;
             }
-            seen.push(Seen { bytes, linear, encoder: None });
+            let piece = text.get(stretch.clone()).unwrap_or_default();
+            let cut = match is_over() {
+                true => Vec::new(),
+                false => encoder.windows(piece).map_err(|_| BundleError("vocab.txt"))?,
+            };
+            if cut.is_empty() && is_over() {
+                seen.push(Seen { bytes: stretch, linear, encoder: None });
+                continue;
+            }
+            for TokenWindow { ids, bytes } in cut {
+                let bytes = stretch.start + bytes.start..stretch.start + bytes.end;
+                let linear = pass.stretch(&bytes);
+                let suspicion = self.suspicion(&linear);
+                if suspicion >= skip_below {
+                    waiting.push((suspicion, seen.len(), ids));
+                    seen.push(Seen { bytes, linear, encoder: None });
+                }
+            }
         }
         // the most suspicious is taken first
         waiting.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -167,8 +168,9 @@ impl ContentModel {
                 asked.push(async move { (index, answer.await.ok().flatten()) });
             }
             let Some((index, row)) = asked.next().await else { break };
-            if let (Some(window), Some(row)) = (seen.get_mut(index), row) {
-                window.encoder = Some(row);
+            let row = row.filter(|row| row.len() == OUTPUTS && row.iter().all(|x| x.is_finite()));
+            if let Some(window) = seen.get_mut(index) {
+                window.encoder = row;
             }
         }
         Ok(seen)
@@ -182,35 +184,23 @@ impl ContentModel {
 }
 
 impl EncoderManifest {
-    /// Whether the encoder is not asked about a window.
-    fn skips(&self, model: &ContentModel, window: &Seen) -> bool {
-        model.suspicion(&window.linear) < self.skip_below
-    }
-
-    /// What of each category, by the windows that the encoder read.
-    pub fn judged(&self, seen: &[Seen]) -> Vec<Judged> {
-        let penalty = self.penalty_per_doubling * (seen.len() as f32).log2().max(0.0);
-        let alone = seen.len() == 1;
-        let of = |index: usize| {
-            let scored = seen.iter().filter_map(move |window| {
+    /// What of each category, by the windows that the encoder read; nothing where it read none.
+    pub fn judged(&self, seen: &[Seen], pass: &Pass<'_>) -> Vec<Judged> {
+        let windows = pass.tokens() as f32 / TextEncoder::WORDS_A_WINDOW;
+        let penalty = self.penalty_per_doubling * windows.log2().max(0.0);
+        let of = |(index, output): (usize, &EncoderOutput)| {
+            let scored = seen.iter().filter_map(|window| {
                 let encoder = window.encoder.as_ref()?.get(index)?;
                 let linear = window.linear.get(index).copied().unwrap_or(0.0);
-                let blend = self.outputs.get(index)?.blend;
+                let blend = output.blend;
                 let z = blend.encoder * encoder + blend.linear * linear + blend.offset - penalty;
-                Some((1.0 / (1.0 + (-z).exp()), window.bytes.clone()))
+                Some((1.0 / (1.0 + (-z).exp()), &window.bytes))
             });
-            scored.max_by(|a, b| a.0.total_cmp(&b.0))
+            let (score, bytes) = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
+            let EncoderOutput { category, thresholds, .. } = *output;
+            let hottest = (seen.len() > 1).then(|| bytes.clone());
+            Some(Judged { category, score, hottest, thresholds })
         };
-        let judged = self.outputs.iter().enumerate().take(OUTPUTS).filter_map(|(index, output)| {
-            let (score, bytes) = of(index)?;
-            let hottest = (!alone).then_some(bytes);
-            Some(Judged {
-                category: output.category,
-                score,
-                hottest,
-                thresholds: output.thresholds,
-            })
-        });
-        judged.collect()
+        self.outputs.iter().enumerate().filter_map(of).collect()
     }
 }

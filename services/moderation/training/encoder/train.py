@@ -12,10 +12,12 @@ from there.
 
 import argparse
 import collections
+import hashlib
 import json
 import math
 import pathlib
 import random
+import shutil
 import sys
 
 import torch
@@ -37,6 +39,8 @@ KEPT = 20_000
 #: Harmless rows of other collections that a pass sees, and how often it sees what was written for this project.
 HARMLESS, WRITTEN_PASSES = 6_000, 2
 LONGEST = 6_000
+#: With every training row, and without the answers of jailbroken models.
+RUNS = ["shipped", "unseen"]
 
 Row = collections.namedtuple("Row", "text labels group part weight")
 
@@ -104,13 +108,19 @@ def main():
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     given.work.mkdir(parents=True, exist_ok=True)
+    # what an earlier run left of other rows is not gone on with
+    stamp = given.work / "learnt-from"
+    now = f"{hashlib.sha256(given.rows.read_bytes()).hexdigest()} {given.epochs}\n"
+    if not stamp.exists() or stamp.read_text() != now:
+        for name in RUNS:
+            shutil.rmtree(given.work / name, ignore_errors=True)
+            (given.work / f"{name}.pt").unlink(missing_ok=True)
+        stamp.write_text(now)
     rows = [row for row in read(given.rows) if row.part == "train"]
     keep = texts.keep(rows, KEPT)
     words = [model.vocabulary()[number] for number in keep]
-    for name, own in [
-        ("shipped", rows),
-        ("unseen", [row for row in rows if not row.group.startswith("llm_response")]),
-    ]:
+    others = [row for row in rows if not row.group.startswith("llm_response")]
+    for name, own in zip(RUNS, [rows, others]):
         if not (given.work / name / "encoder.json").exists():
             export.export(learn(name, given.work, own, keep, words, given.epochs), words, given.work / name)
 
