@@ -44,13 +44,16 @@ fn of_length(piece: &str, bytes: usize) -> String {
 
 fn moderate(c: &mut Criterion) {
     let mut group = c.benchmark_group("moderate");
-    for (name, text) in [
-        ("english-200", of_length(SENTENCE, 200)),
-        ("english-1k", of_length(SENTENCE, 1024)),
-        ("english-256k", of_length(SENTENCE, 256 * 1024)),
+    for (name, bytes, encoder) in [
+        ("english-200", 200, true),
+        ("english-1k", 1024, true),
+        ("english-200-linear", 200, false),
+        ("english-1k-linear", 1024, false),
+        ("english-256k-linear", 256 * 1024, false),
     ] {
-        group.throughput(Throughput::Bytes(text.len() as u64));
-        let ask = ask(text);
+        group.throughput(Throughput::Bytes(bytes as u64)).sample_size(20);
+        let mut ask = ask(of_length(SENTENCE, bytes));
+        ask.settings = serde_json::json!({ "unsafe_content": { "encoder": encoder } });
         group.bench_function(name, |b| b.iter(|| block_on(Moderation.check(black_box(&ask)))));
     }
     group.finish();
