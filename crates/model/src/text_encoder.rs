@@ -7,6 +7,7 @@ use crate::bundle::BundleError;
 use crate::cascade::{Bytes, EncoderParameters, TokenWindow, Tokenizer};
 use crate::encoder::{EncoderError, Runtime};
 use crate::pool::{Answer, EncoderPool, PoolOptions};
+use crate::windows::{Windows, windows};
 
 /// A tokenizer and inference threads, which end with it.
 pub struct TextEncoder {
@@ -22,10 +23,6 @@ impl fmt::Debug for TextEncoder {
 }
 
 impl TextEncoder {
-    /// Bytes of a text that are worth cutting into tokens at once.
-    pub const STRETCH: usize = 2_048;
-    /// Their overlap: more than a word, less than a window.
-    pub const OVERLAP: usize = 192;
     /// Words of one window, about: what the number of windows in a text is reckoned by.
     pub const WORDS_A_WINDOW: f32 = 96.0;
 
@@ -50,6 +47,15 @@ impl TextEncoder {
     /// What each logit is.
     pub fn outputs(&self) -> &[String] {
         &self.outputs
+    }
+
+    /// Stretches of a text that are worth cutting into tokens at once. They overlap by more than a word and less than a
+    /// window; a text a little longer than one is not worth two.
+    pub fn stretches(text: &str) -> Windows<'_> {
+        const STRETCH: usize = 2_048;
+        const OVERLAP: usize = 192;
+        let size = if text.len() <= STRETCH + OVERLAP { text.len() } else { STRETCH };
+        windows(text, size, OVERLAP)
     }
 
     /// The windows of a text: see [`Tokenizer::windows`].

@@ -17,7 +17,6 @@ use portcullis_model::{
     Piece, PoolOptions, TokenEnd, WindowParameters, hex_sha256,
 };
 use portcullis_sanitizer::Sanitizer;
-use serde::Deserialize;
 
 use crate::data::Row;
 use crate::learner::{BITS, Learnt, WINDOWS};
@@ -29,15 +28,6 @@ pub(crate) const BASE_RATE: f32 = 0.5;
 const LANGUAGES: &[&str] = &["eng"];
 /// Texts judged at once.
 const AT_ONCE: usize = 64;
-
-/// The encoder's own description, as its trainer writes it.
-#[derive(Deserialize)]
-struct Description {
-    outputs: Vec<String>,
-    max_tokens: usize,
-    stride: usize,
-    lowercase: bool,
-}
 
 /// An encoder from a folder with `encoder.onnx`, `vocab.txt` and `encoder.json`.
 #[derive(Clone)]
@@ -54,19 +44,11 @@ impl GivenEncoder {
             let path = folder.join(name);
             std::fs::read(&path).with_context(|| format!("read {}", path.display()))
         };
-        let described: Description =
-            serde_json::from_slice(&file("encoder.json")?).context("encoder.json")?;
-        let Description { outputs, max_tokens, stride, lowercase } = described;
-        let (weights, vocabulary) = (file("encoder.onnx")?, file("vocab.txt")?);
-        let replay = Replay::open(remembered, &weights, &vocabulary, outputs.len())?;
-        let parameters = EncoderParameters {
-            weights: "encoder.onnx".to_owned(),
-            vocabulary: "vocab.txt".to_owned(),
-            outputs,
-            max_tokens,
-            stride,
-            lowercase,
-        };
+        let parameters =
+            EncoderParameters::described(&file("encoder.json")?).context("encoder.json")?;
+        let (weights, vocabulary) = (file(&parameters.weights)?, file(&parameters.vocabulary)?);
+        let outputs = parameters.outputs.len();
+        let replay = Replay::open(remembered, &weights, &vocabulary, outputs)?;
         Ok(Self { parameters, weights, vocabulary, replay })
     }
 }

@@ -18,7 +18,7 @@ use portcullis_core::{
 use portcullis_model::Bytes;
 use portcullis_moderate::{Category, Hit, Known, Level, Levels, Rules};
 
-use content::{BundleError, ContentModel, Judged, Pass};
+use content::{BundleError, ContentModel, Judged, Pass, Reading};
 pub use portcullis_moderate::Settings;
 
 static MANIFEST: &[u8] = include_bytes!("../model/manifest.json");
@@ -151,12 +151,25 @@ struct Read<'a> {
     text: &'a str,
     view: Option<(usize, &'a View)>,
     pass: Pass<'a>,
+    /// What the linear model makes of it.
+    judged: Vec<Judged>,
 }
 
 impl<'a> Search<'a> {
     /// First everything that costs microseconds, on the text and on every view of it; then the encoder, on what is
     /// left of the budget.
     async fn run(&mut self, model: &'a ContentModel) {
+        let mut reads = Vec::new();
+        self.first(model, &mut reads);
+        // the most suspicious reading is the encoder's first
+        reads.sort_by(|a, b| highest(&b.judged).total_cmp(&highest(&a.judged)));
+        for read in reads {
+            self.second(model, read).await;
+        }
+    }
+
+    /// Rules and the linear model, until the budget is spent.
+    fn first(&mut self, model: &'a ContentModel, reads: &mut Vec<Read<'a>>) {
         // what the bot was given to read is no secret of its own: it is learned before it is judged
         for item in &self.ask.interaction.context {
             if self.ask.budget.is_spent() {
@@ -178,8 +191,7 @@ impl<'a> Search<'a> {
         };
         let whole = self.rules.whole(text, !more);
         self.hits.extend(hits.into_iter().chain(whole).map(|hit| (hit, None)));
-        let mut reads = Vec::new();
-        if !self.linear(model, (text, text.len()), None, &mut reads) {
+        if !self.linear(model, (text, text.len()), None, reads) {
             return;
         }
         for (index, view) in self.ask.views.iter().enumerate() {
@@ -193,12 +205,9 @@ impl<'a> Search<'a> {
             }
             self.view(index, view);
             let text = view.text.expose();
-            if !self.linear(model, (text, bytes), Some((index, view)), &mut reads) {
+            if !self.linear(model, (text, bytes), Some((index, view)), reads) {
                 return;
             }
-        }
-        if self.rules.settings().unsafe_content.encoder {
-            self.encode(model, reads).await;
         }
     }
 
@@ -233,40 +242,39 @@ impl<'a> Search<'a> {
         let scanned = pass.scanned;
         self.scanned += if scanned >= text.len() { bytes } else { bytes * scanned / text.len() };
         let judged = pass.judged();
-        let (place, view_index) = (Place::Text, view.map(|(index, _)| index));
-        let score = highest(&judged);
-        self.parts.push(Part { place, view: view_index, score, by: Some(Answered::Linear) });
-        self.take(judged, view);
-        reads.push(Read { text, view, pass });
+        let (index, score) = (view.map(|(index, _)| index), highest(&judged));
+        let by = Some(Answered::Linear);
+        self.parts.push(Part { place: Place::Text, view: index, score, by });
+        reads.push(Read { text, view, pass, judged });
         scanned >= text.len()
     }
 
-    /// Lets the encoder read what the linear model was not sure is harmless, the most suspicious reading first. Where it
-    /// read all that it should of a reading, its answer takes the place of the linear model's; else both count.
-    async fn encode(&mut self, model: &ContentModel, mut reads: Vec<Read<'a>>) {
-        let until = self.ask.budget.deadline();
-        let until = until.checked_sub(RESERVE).unwrap_or(until);
-        reads.sort_by(|a, b| highest(&b.pass.judged()).total_cmp(&highest(&a.pass.judged())));
-        // what the linear model said is forgotten, and taken anew where it still counts
-        self.unsafe_content.clear();
-        for Read { text, view, pass } in &reads {
-            let read = model.read(text, pass, Some(until)).await;
-            if !read.is_whole {
-                self.take(pass.judged(), *view);
+    /// Lets the encoder read what the linear model was not sure is harmless. Where it read all that it should, its answer
+    /// takes the place of the linear model's; else both count.
+    async fn second(&mut self, model: &ContentModel, read: Read<'a>) {
+        let Read { text, view, pass, judged } = read;
+        let budget = self.ask.budget;
+        let is_asked = self.rules.settings().unsafe_content.encoder && !budget.is_spent();
+        let reading = match is_asked {
+            true => {
+                let until = budget.deadline();
+                let until = until.checked_sub(RESERVE).unwrap_or(until);
+                model.read(text, &pass, Some(until)).await
             }
-            if read.judged.is_empty() {
-                continue;
-            }
+            false => Reading::default(),
+        };
+        if !reading.judged.is_empty() {
             let index = view.map(|(index, _)| index);
             if let Some(part) = self.parts.iter_mut().find(|part| part.view == index) {
+                let score = highest(&reading.judged);
+                part.score = if reading.is_whole { score } else { part.score.max(score) };
                 part.by = Some(Answered::Encoder);
-                part.score = match read.is_whole {
-                    true => highest(&read.judged),
-                    false => part.score.max(highest(&read.judged)),
-                };
             }
-            self.take(read.judged, *view);
         }
+        if !reading.is_whole {
+            self.take(judged, view);
+        }
+        self.take(reading.judged, view);
     }
 
     /// Keeps of each category what is worst by the policy, then what is most likely.

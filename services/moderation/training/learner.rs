@@ -15,8 +15,6 @@ use portcullis_moderation::content::{
     ContentModel, EncoderManifest, EncoderOutput, FORMAT, Manifest, OUTPUTS, Output,
 };
 
-use serde::Deserialize;
-
 use crate::data::Row;
 use crate::labels::Labels;
 
@@ -198,59 +196,37 @@ pub(crate) fn train(samples: &[&Sample]) -> Parts {
 /// What `encoder/train.py` leaves in a folder.
 #[derive(Clone)]
 pub(crate) struct EncoderFiles {
+    parameters: EncoderParameters,
     weights: Vec<u8>,
     vocabulary: Vec<u8>,
-    description: Vec<u8>,
-}
-
-/// `encoder.json` there.
-#[derive(Deserialize)]
-struct Description {
-    outputs: Vec<String>,
-    max_tokens: usize,
-    stride: usize,
-    lowercase: bool,
 }
 
 impl EncoderFiles {
-    const WEIGHTS: &str = "encoder.onnx";
-    const VOCABULARY: &str = "vocab.txt";
-
     pub(crate) fn read(folder: &Path) -> anyhow::Result<Self> {
         let file = |name: &str| {
             let path = folder.join(name);
             std::fs::read(&path).with_context(|| format!("read {}", path.display()))
         };
-        Ok(Self {
-            weights: file(Self::WEIGHTS)?,
-            vocabulary: file(Self::VOCABULARY)?,
-            description: file("encoder.json")?,
-        })
+        let parameters =
+            EncoderParameters::described(&file("encoder.json")?).context("encoder.json")?;
+        let (weights, vocabulary) = (file(&parameters.weights)?, file(&parameters.vocabulary)?);
+        Ok(Self { parameters, weights, vocabulary })
     }
 
-    fn manifest(&self) -> anyhow::Result<EncoderManifest> {
-        let Description { outputs, max_tokens, stride, lowercase } =
-            serde_json::from_slice(&self.description).context("encoder.json")?;
+    fn manifest(&self) -> EncoderManifest {
         let output = |category: &Category| EncoderOutput {
             category: *category,
             blend: Blend { encoder: 1.0, linear: 0.0, offset: 0.0 },
             thresholds: Thresholds { block: 1.0, hold: 1.0 },
         };
-        Ok(EncoderManifest {
-            parameters: EncoderParameters {
-                weights: Self::WEIGHTS.to_owned(),
-                vocabulary: Self::VOCABULARY.to_owned(),
-                outputs,
-                max_tokens,
-                stride,
-                lowercase,
-            },
+        EncoderManifest {
+            parameters: self.parameters.clone(),
             weights_sha256: hex_sha256(&self.weights),
             vocabulary_sha256: hex_sha256(&self.vocabulary),
             skip_below: 0.0,
             penalty_per_doubling: 0.3,
             outputs: Category::ALL.iter().map(output).collect(),
-        })
+        }
     }
 }
 
@@ -301,10 +277,10 @@ impl Parts {
     }
 
     /// Adds an encoder that is not calibrated yet.
-    pub(crate) fn with_encoder(mut self, files: EncoderFiles) -> anyhow::Result<Self> {
-        self.manifest.encoder = Some(files.manifest()?);
+    pub(crate) fn with_encoder(mut self, files: EncoderFiles) -> Self {
+        self.manifest.encoder = Some(files.manifest());
         self.encoder = Some(files);
-        Ok(self)
+        self
     }
 
     /// Files of the bundle, by name.
@@ -314,8 +290,9 @@ impl Parts {
             ("weights.bin", self.weights.clone()),
         ];
         if let Some(encoder) = &self.encoder {
-            files.push((EncoderFiles::WEIGHTS, encoder.weights.clone()));
-            files.push((EncoderFiles::VOCABULARY, encoder.vocabulary.clone()));
+            let [weights, vocabulary] = EncoderParameters::FILES;
+            files.push((weights, encoder.weights.clone()));
+            files.push((vocabulary, encoder.vocabulary.clone()));
         }
         Ok(files)
     }

@@ -49,17 +49,17 @@ fn main() -> anyhow::Result<()> {
     let (calibration, test) = (rows_of(Part::Calibrate), rows_of(Part::Test));
 
     eprintln!("learning from the training part alone, for the figures");
-    let mut measured = learn(&|row| row.part == Part::Train).with_encoder(encoder.clone())?;
+    let mut measured = learn(&|row| row.part == Part::Train).with_encoder(encoder.clone());
     calibrate::calibrate(&mut measured, &calibration)?;
     eprintln!("learning without the answers of a model, to see what an unseen source costs");
     let is_answer = |row: &Row| row.group.starts_with("llm_response");
     let without = learn(&|row| row.part == Part::Train && !is_answer(row));
-    let mut without = without.with_encoder(unseen)?;
+    let mut without = without.with_encoder(unseen);
     let others: Vec<&Row> = calibration.iter().copied().filter(|row| !is_answer(row)).collect();
     calibrate::calibrate(&mut without, &others)?;
     let answers: Vec<&Row> = rows.iter().filter(|row| is_answer(row)).collect();
     eprintln!("learning the model that is shipped");
-    let mut shipped = learn(&|row| row.part != Part::Calibrate).with_encoder(encoder)?;
+    let mut shipped = learn(&|row| row.part != Part::Calibrate).with_encoder(encoder);
     calibrate::calibrate(&mut shipped, &calibration)?;
 
     let text = card::write(&rows, &test, &measured, &shipped, (&without, &answers))?;

@@ -18,7 +18,6 @@ use super::language::{self, Unsupported};
 use super::manifest::{Channel, ChannelParameters, HeadParameters};
 use crate::linear::{LinearPass, Stretch};
 use crate::text_encoder::TextEncoder;
-use crate::windows::windows;
 
 /// A text to judge, and the question that it answers.
 #[derive(Debug, Clone, Copy)]
@@ -267,13 +266,7 @@ impl Cascade {
             state.covered.push(0..scanned);
             return;
         }
-        // a text a little longer than a stretch is not worth two
-        let size = if read.len() <= TextEncoder::STRETCH + TextEncoder::OVERLAP {
-            read.len()
-        } else {
-            TextEncoder::STRETCH
-        };
-        for bytes in windows(read, size, TextEncoder::OVERLAP) {
+        for bytes in TextEncoder::stretches(read) {
             let Some(stretch) = state.pass.stretch(&bytes) else {
                 state.covered.push(bytes);
                 continue;

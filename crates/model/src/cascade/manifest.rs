@@ -200,6 +200,27 @@ impl CascadeManifest {
 }
 
 impl EncoderParameters {
+    /// The files that the trainers write for the program beside `encoder.json`.
+    pub const FILES: [&str; 2] = ["encoder.onnx", "vocab.txt"];
+
+    /// Reads what a trainer says of its encoder in `encoder.json`, whose weights and vocabulary are [`Self::FILES`].
+    ///
+    /// # Errors
+    /// Where it is not such a description.
+    pub fn described(description: &[u8]) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Description {
+            outputs: Vec<String>,
+            max_tokens: usize,
+            stride: usize,
+            lowercase: bool,
+        }
+        let Description { outputs, max_tokens, stride, lowercase } =
+            serde_json::from_slice(description)?;
+        let [weights, vocabulary] = Self::FILES.map(str::to_owned);
+        Ok(Self { weights, vocabulary, outputs, max_tokens, stride, lowercase })
+    }
+
     fn validate(&self) -> Result<(), BundleError> {
         ensure((8..=512).contains(&self.max_tokens), "encoder.max_tokens")?;
         ensure((1..=self.max_tokens - 2).contains(&self.stride), "encoder.stride")?;

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use portcullis_model::{
     BundleError as Unusable, Bytes, PoolOptions, Rten, TextEncoder, Thresholds, TokenWindow,
-    hex_sha256, windows,
+    hex_sha256,
 };
 use portcullis_moderate::Category;
 
@@ -128,26 +128,17 @@ impl ContentModel {
         let encoder = self.encoder.as_ref().ok_or_else(none)?.at_work(manifest)?;
         let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let (mut seen, mut waiting) = (Vec::new(), Vec::new());
-        // a text a little longer than a stretch is not worth two
-        let size = if text.len() <= TextEncoder::STRETCH + TextEncoder::OVERLAP {
-            text.len()
-        } else {
-            TextEncoder::STRETCH
-        };
-        for stretch in windows(text, size, TextEncoder::OVERLAP) {
+        for stretch in TextEncoder::stretches(text) {
             let linear = pass.stretch(&stretch);
             if self.suspicion(&linear) < skip_below {
                 continue;
             }
-            let piece = text.get(stretch.clone()).unwrap_or_default();
-            let cut = match is_over() {
-                true => Vec::new(),
-                false => encoder.windows(piece).map_err(|_| BundleError("vocab.txt"))?,
-            };
-            if cut.is_empty() && is_over() {
+            if is_over() {
                 seen.push(Seen { bytes: stretch, linear, encoder: None });
                 continue;
             }
+            let piece = text.get(stretch.clone()).unwrap_or_default();
+            let cut = encoder.windows(piece).map_err(|_| BundleError("vocab.txt"))?;
             for TokenWindow { ids, bytes } in cut {
                 let bytes = stretch.start + bytes.start..stretch.start + bytes.end;
                 let linear = pass.stretch(&bytes);
