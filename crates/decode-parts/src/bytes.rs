@@ -1,6 +1,6 @@
 //! Decoded bytes as characters: UTF-8 with a little dirt in it, UTF-16 and UTF-32.
 
-use crate::likeness::{is_clean, is_junk};
+use crate::likeness::{is_clean, is_junk, reads};
 
 /// A character, of how many bytes it was made, and whether it is in doubt: a byte of Latin-1 in what is
 /// otherwise UTF-8. U+FFFD stands for what is no character.
@@ -36,13 +36,21 @@ pub const BOM: char = '\u{FEFF}';
 /// Bytes in which the first so many already show that they are no text.
 const SHOWN: usize = 64;
 
-/// The text in `bytes`: UTF-8 or, where that has dirt in it, UTF-16 or UTF-32; else UTF-8 with the dirt.
+/// The text in `bytes`: UTF-8 or, where that has dirt in it and does not read so, UTF-16 or UTF-32; else UTF-8 with
+/// the dirt.
 pub fn text(bytes: &[u8]) -> Option<Vec<Piece>> {
     let pieces = utf8(bytes);
     match pieces {
         Some(pieces) if pieces.iter().all(|piece| !piece.is_junk()) => Some(pieces),
+        Some(dirty) if is_plain(&dirty) => Some(dirty),
         dirty => wide(bytes).or(dirty),
     }
+}
+
+/// Whether all is UTF-8 that reads as language, so that its dirt are controls in it.
+fn is_plain(pieces: &[Piece]) -> bool {
+    let is_whole = |piece: &Piece| piece.c.is_ascii() || piece.len > 1;
+    pieces.iter().all(is_whole) && reads(&pieces.iter().map(|piece| piece.c).collect::<String>())
 }
 
 /// UTF-8, where most of it is text.

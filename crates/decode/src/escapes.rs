@@ -186,17 +186,31 @@ fn escape(start: usize, end: usize, value: Value) -> Option<Escape> {
     Some(Escape { span: Span { start, end }, value })
 }
 
-/// `%41`, and the `%u0041` of old scripts.
+/// `%41`, also escaped again as `%2541`, as addresses inside addresses are, and the `%u0041` of old scripts.
 fn url(text: &str, at: usize) -> Option<Escape> {
-    if let Some(byte) = hex(text, at + 1, 2) {
-        return escape(at, at + 3, Value::Byte(u8::try_from(byte).ok()?));
+    let mut from = at + 1;
+    while text.get(from..from + 2) == Some("25") && hex(text, from + 2, 2).is_some() {
+        from += 2;
+    }
+    if let Some(byte) = hex(text, from, 2) {
+        return escape(at, from + 2, Value::Byte(u8::try_from(byte).ok()?));
     }
     let code = text.get(at..)?.strip_prefix("%u").and_then(|_| hex(text, at + 2, 4))?;
     escape(at, at + 6, Value::Char(char::from_u32(code)?))
 }
 
-/// `&#65;`, `&#x41;`, `&lt;`; the semicolon may be missing after a number.
+/// `&#65;`, `&#x41;`, `&lt;`, also escaped again as `&amp;lt;`; the semicolon may be missing after a number.
 fn html(text: &str, at: usize) -> Option<Escape> {
+    let mut from = at;
+    while text.get(from + 1..)?.starts_with("amp;") && reference(text, from + 4).is_some() {
+        from += 4;
+    }
+    let inner = reference(text, from)?;
+    escape(at, inner.span.end, inner.value)
+}
+
+/// The reference behind the sign at `at`.
+fn reference(text: &str, at: usize) -> Option<Escape> {
     let rest = text.get(at + 1..)?;
     if let Some(number) = rest.strip_prefix('#') {
         let (radix, digits, skipped) = match number.strip_prefix(['x', 'X']) {
@@ -329,6 +343,8 @@ mod tests {
             ("&#000000000073;&#x0000000067;nore", "Ignore"),
             ("&Iopf;&gfr;&nscr;ore all", "Ignore"),
             ("%u0049%u0067%u006e%u006f%u0072%u0065", "Ignore"),
+            ("%2549%252567nore%25252520all", "Ignore all"),
+            ("&amp;#73;&amp;amp;#103;nore&amp;amp;amp;nbsp;all", "Ignore all"),
             ("U+0049 U+0067 U+006E U+006F U+0072 U+0065", "Ignore"),
         ] {
             assert_eq!(readings(text), [reading], "{text}");
@@ -339,6 +355,7 @@ mod tests {
     fn everyday_escapes_are_left_alone() {
         for text in [
             "https://example.org/a%20b?c=%2F",
+            "100%25 sure, 50%2525, Fish &amp;amp; chips &amp;&amp;",
             "Fish &amp; chips &lt;3",
             "100% sure, 5%20",
             "x=41 and y=12",

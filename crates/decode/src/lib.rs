@@ -112,7 +112,7 @@ pub fn decode(text: &str, limits: Limits, budget: &Budget) -> Decoded {
     let mut left = BRANCHES * limits.depth;
     while let Some((level, layer)) = layers.pop_front() {
         let source = layer.as_ref().map_or(text, |reading| reading.text.as_str());
-        let signs = if level < limits.depth { survey(source) } else { Signs::default() };
+        let signs = if limits.depth > 0 { survey(source) } else { Signs::default() };
         if !signs.any() {
             continue;
         }
@@ -121,7 +121,12 @@ pub fn decode(text: &str, limits: Limits, budget: &Budget) -> Decoded {
             break;
         };
         for found in [surest, others] {
-            if found.is_empty() || left == 0 {
+            if found.is_empty() {
+                continue;
+            }
+            // what lies deeper is not read, and said
+            if level == limits.depth || left == 0 {
+                decoded.is_cut = true;
                 continue;
             }
             left -= 1;

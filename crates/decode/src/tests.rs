@@ -98,7 +98,12 @@ fn encodings_inside_each_other_are_read_to_depth_three() {
     let four = hex(thrice.as_bytes());
     finds(&twice);
     finds(&thrice);
-    assert!(!readings(&four).iter().any(|reading| reading.contains(ATTACK)));
+    for deeper in [four.clone(), BASE64_STANDARD.encode(&four)] {
+        let decoded = decode(&deeper, limits(), &Budget::default());
+        assert!(decoded.is_cut && !decoded.readings.iter().any(|r| r.text.contains(ATTACK)));
+        let none = decode(&deeper, Limits { depth: 0, ..limits() }, &Budget::default());
+        assert_eq!(none, Decoded::default(), "nothing was asked for");
+    }
     finds(&BASE64_STANDARD.encode(ATTACK.chars().map(turned::rot13).collect::<String>()));
     finds(&once.chars().map(|c| format!("%{:02X}", u32::from(c))).collect::<String>());
 }

@@ -48,22 +48,28 @@ pub fn follows(text: &[u8], at: usize, class: impl Fn(u8) -> bool) -> bool {
 /// Whether one of `words`, in lower case, stands in the `reach` bytes before `at` on the same line. A word that ends
 /// in a space stands alone: neither a letter nor a bracket, as in `sin(1)`, is behind it.
 pub fn names_before(text: &[u8], at: usize, reach: usize, words: &[&[u8]]) -> bool {
+    last_name_before(text, at, reach, words).is_some()
+}
+
+/// Where the last of those words begins.
+pub fn last_name_before(text: &[u8], at: usize, reach: usize, words: &[&[u8]]) -> Option<usize> {
     let from = run_back(text, at, reach, |b| b != b'\n');
     let window = text.get(from..at).unwrap_or_default();
     // rows of numbers have no words between them
     if !window.iter().any(|b| b.is_ascii_alphabetic() || *b >= 0x80) {
-        return false;
+        return None;
     }
     let window = window.to_ascii_lowercase();
     let begins = |at: usize| !preceded(&window, at, |b| b.is_ascii_alphabetic());
-    words.iter().any(|word| {
+    let last = words.iter().filter_map(|word| {
         let (bare, goes_on): (_, fn(u8) -> bool) = match word.strip_suffix(b" ") {
             Some(bare) => (bare, |b| b.is_ascii_alphabetic() || b == b'('),
             None => (*word, |_| false),
         };
-        memchr::memmem::find_iter(&window, bare)
-            .any(|at| begins(at) && !follows(&window, at + bare.len(), goes_on))
-    })
+        let places = memchr::memmem::find_iter(&window, bare);
+        places.filter(|at| begins(*at) && !follows(&window, at + bare.len(), goes_on)).last()
+    });
+    last.max().map(|at| from + at)
 }
 
 /// Shannon entropy of the bytes, in bits a byte.

@@ -1,6 +1,8 @@
-//! What detectors are made of: the sorts of values, scanners over bytes that look at a bounded stretch, and check digits.
+//! What detectors are made of: the sorts of values, scanners over bytes that look at a bounded stretch, check digits and
+//! calling codes.
 
 pub mod bytes;
+pub mod calling;
 pub mod checks;
 mod entity;
 

@@ -10,9 +10,10 @@ use portcullis_core::Span;
 use crate::bytes::{preceded, run, run_back};
 use crate::{Entity, Match};
 use likely::{Place, is_likely, is_mixed};
-use reading::{Sign, is_line, join, quoted, unquoted, window};
+use reading::{LONGEST, Sign, is_line, join, quoted, unquoted, window};
 
 pub(crate) use command::{curl, sshpass};
+pub(crate) use likely::is_of_value;
 pub(crate) use words::WORDS;
 
 /// Who makes up the values of a name: people's are short, machines' are random.
@@ -53,14 +54,19 @@ pub(crate) fn value(text: &[u8], start: usize, from: usize, chosen: Chosen) -> O
     let (sign, behind) = join(rest, text.get(..begin)?)?;
     let (quote, value) = quoted(behind).unwrap_or_else(|| (0, unquoted(behind, sign, ends)));
     let is_quoted = quote > 0;
-    let after = behind.get(quote + value.len()..)?;
+    let start = name + (rest.len() - behind.len()) + quote;
+    let after = || match value.len() {
+        // what a long value stands in is told behind the rest of it
+        LONGEST.. => window(text, run(text, start + value.len(), MOST, |b| !is_end(b))),
+        _ => behind.get(quote + value.len()..).unwrap_or_default(),
+    };
     let fits = match sign {
         Sign::Colon | Sign::Equals | Sign::Says => true,
         Sign::Loose => is_loud || is_mixed(value),
-        Sign::OwnLine => is_quoted || is_line(value, after),
-        Sign::Tag => after.starts_with('<'),
+        Sign::OwnLine => is_quoted || is_line(value, after()),
+        Sign::Tag => after().starts_with('<'),
         Sign::Cell => {
-            let is_cell = after.trim_start_matches([' ', '\t', '*', '`']).starts_with('|');
+            let is_cell = after().trim_start_matches([' ', '\t', '*', '`']).starts_with('|');
             is_cell && (chosen == Chosen::ByMachines || is_mixed(value))
         }
     };
@@ -70,7 +76,6 @@ pub(crate) fn value(text: &[u8], start: usize, from: usize, chosen: Chosen) -> O
         Sign::Colon | Sign::Equals | Sign::Loose if is_named => Place::Literal,
         _ => Place::Any,
     };
-    let start = name + (rest.len() - behind.len()) + quote;
     fits.then(|| credential(start, value, chosen, place))?
 }
 
@@ -79,6 +84,14 @@ fn credential(start: usize, value: &str, chosen: Chosen, place: Place) -> Option
     let span = Span { start, end: start + value.len() };
     let hit = Match { entity: Entity::Credential, span, confidence: 0.8 };
     is_likely(value, chosen, place).then_some(hit)
+}
+
+/// Most bytes in which the end of a long value is looked for.
+const MOST: usize = 16 * 1024;
+
+/// What ends a value in a tag, a cell or a line of its own.
+fn is_end(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b'<' | b'|')
 }
 
 fn is_name(byte: u8) -> bool {

@@ -9,7 +9,6 @@
 
 mod assignment;
 mod birth;
-mod calling;
 mod card;
 mod continental;
 mod digest;
@@ -22,17 +21,19 @@ mod postal;
 mod services;
 mod structured;
 mod token;
+mod whole;
 
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 pub use digest::value_digest;
+use portcullis_core::Span;
 pub use portcullis_detect_parts::{Entity, Match};
-use portcullis_detect_parts::{bytes, checks};
+use portcullis_detect_parts::{bytes, calling, checks};
 
 /// Date of the newest change to any rule; part of the version of each stage that uses them.
-pub const RULES: &str = "2026-11-26";
+pub const RULES: &str = "2026-11-27";
 
 /// Finds a value at a place of a text.
 type Find = fn(&[u8], usize) -> Option<Match>;
@@ -125,7 +126,7 @@ impl Detector {
     }
 
     /// Every value in `text`, in order and without overlap. Where two detectors claim the same bytes
-    /// the surer one wins, then the longer one.
+    /// the surer one wins, then the longer one: see [`resolve`].
     pub fn detect(&self, text: &str) -> Vec<Match> {
         let bytes = text.as_bytes();
         let mut found = Vec::new();
@@ -134,11 +135,13 @@ impl Detector {
             found.extend(rule.and_then(|r| r.verify(bytes, anchor.start(), anchor.end())));
         }
         numbers::find(bytes, &mut found);
+        whole::complete(text, &mut found);
         resolve(found)
     }
 }
 
-/// Sorts matches and takes out those that overlap one that is surer, or as sure and longer.
+/// Sorts matches and takes out those that overlap one that is surer, or as sure and longer. One that is taken
+/// out and holds the surer, or is a secret, leaves its bytes to that, so that no part of it stays unseen.
 pub fn resolve(mut found: Vec<Match>) -> Vec<Match> {
     if found.len() < 2 {
         return found;
@@ -151,15 +154,53 @@ pub fn resolve(mut found: Vec<Match>) -> Vec<Match> {
             .then(a.entity.cmp(&b.entity))
     });
     let mut kept = std::collections::BTreeMap::<usize, Match>::new();
+    let mut lost = Vec::new();
     for hit in found {
         // those kept do not overlap each other, so the last one that starts before the end is the
         // only one that can reach into it
         let before = kept.range(..hit.span.end).next_back();
         if before.is_none_or(|(_, other)| !other.span.overlaps(&hit.span)) {
             kept.insert(hit.span.start, hit);
+        } else {
+            lost.push(hit);
         }
     }
-    kept.into_values().collect()
+    let mut kept: Vec<Match> = kept.into_values().collect();
+    widen(&mut kept, &lost);
+    kept
+}
+
+/// Gives the bytes of those that lost to those of `kept` that they overlap. Linear beside the sorting.
+fn widen(kept: &mut [Match], lost: &[Match]) {
+    let touched = |kept: &[Match], span: Span| {
+        let first = kept.partition_point(|hit| hit.span.end <= span.start);
+        first..kept.partition_point(|hit| hit.span.start < span.end)
+    };
+    let counts = |hit: &&Match| {
+        let range = kept.get(touched(kept, hit.span)).unwrap_or_default();
+        let mut spans = range.iter().map(|other| other.span);
+        hit.entity.is_secret()
+            || spans.all(|span| hit.span.start <= span.start && span.end <= hit.span.end)
+    };
+    let mut claims: Vec<Span> = lost.iter().filter(counts).map(|hit| hit.span).collect();
+    claims.sort_unstable();
+    // apart from each other, each of those kept is touched twice at most
+    claims.dedup_by(|next, span| {
+        let is_over = next.start < span.end;
+        span.end = if is_over { span.end.max(next.end) } else { span.end };
+        is_over
+    });
+    for claim in claims {
+        let Some(group) = kept.get_mut(touched(kept, claim)) else { continue };
+        let mut end = claim.end;
+        for hit in group.iter_mut().rev() {
+            hit.span.end = hit.span.end.max(end);
+            end = hit.span.start;
+        }
+        if let Some(first) = group.first_mut() {
+            first.span.start = first.span.start.min(claim.start);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -195,6 +236,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_less_sure_and_longer_is_not_forgotten() {
+        let key = format!("AKIAIOSFODNN7RXAMPLZ:{}", "FXJPkfqXAUQA2vsbZv/RQvMLtA1jft02YQkNEP//");
+        for (text, found) in [
+            ("password=jane@example.org!S3cret99 ok", "jane@example.org!S3cret99"),
+            ("password=S3c!ret#jane@example.org ok", "S3c!ret#jane@example.org"),
+            ("postgres://admin:P@ssw0rd@db.example.org:5432/db", "admin:P@ssw0rd"),
+        ] {
+            assert_eq!(labels(text).iter().map(|(_, value)| *value).collect::<Vec<_>>(), [found]);
+        }
+        let text = format!("access_key={key}!x9");
+        let values: String = labels(&text).into_iter().map(|(_, value)| value).collect();
+        assert_eq!(values, format!("{key}!x9"));
+    }
+
+    #[test]
     fn anchors_that_share_bytes_are_all_tried() {
         assert_eq!(labels("my_secret_api_key: 9f8e7d6c5b4a39281706fedc").len(), 1);
         assert_eq!(labels("a@b@jane@example.org"), [("EMAIL", "jane@example.org")]);
@@ -226,6 +282,9 @@ mod tests {
             "token=",
             "-----BEGIN PRIVATE KEY-----",
             "://a:",
+            "://a:@b",
+            "token=x9y8w7v6u5t4",
+            "glc_=",
             "4 ",
             "41-",
             "1",

@@ -2,46 +2,31 @@
 //! plan, with or without an extension, an area code in brackets, five pairs as in France; others where a word before
 //! them says what they are, in whatever form where it stands right before.
 
+mod words;
+
 use std::sync::LazyLock;
 
 use portcullis_core::Span;
 
-use crate::bytes::{follows, in_word, is_word, names_before, preceded, run, run_back};
+use crate::bytes::{follows, in_word, is_word, last_name_before, preceded, run, run_back};
 use crate::calling::{is_international, is_plan};
 use crate::{Entity, Match};
+use words::{BETWEEN, HINTS, NAMES, OTHERS};
 
 /// Digits of a number: at least, and at most (E.164).
 const DIGITS: (usize, usize) = (7, 15);
-
-/// Words, in lower case, that name a telephone: digits right behind one are its number, in whatever form.
-#[rustfmt::skip]
-const NAMES: [&str; 60] = [
-    "phone", "telephone", "tel", "telefon", "telefono", "teléfono", "telefone", "téléphone", "telefoon", "telefonu",
-    "telefonnummer", "telefoonnummer", "phonenumber", "mobile", "mobilephone", "mobil ", "mobil:", "mobilnummer",
-    "mobiel", "móvil", "cell", "cellphone", "cellulare", "celular", "handy", "handynummer", "rufnummer", "fon",
-    "festnetz", "landline", "whatsapp", "fax", "sms", "komórka", "tél", "cep:", "call me", "reach me", "text me",
-    "ring me", "contact me", "my number is", "llámame", "chiamami", "appelez-moi", "bel me", "ring mig", "me liga",
-    "zadzwoń", "電話", "电话", "手机", "手機", "携帯", "전화", "휴대폰", "елефон", "тел.", "Тел.", "ηλέφων",
-];
-/// Words that say the same only of a number that looks like one: in groups, or with a zero before.
-const HINTS: [&str; 8] =
-    ["call", "ring", "number is", "contact", "reach", "dial", "registered", "rufen sie"];
-/// What may stand between such a word and its number.
-#[rustfmt::skip]
-const BETWEEN: [&str; 30] = [
-    "number", "no", "num", "nr", "nummer", "numer", "numero", "número", "numéro", "numaram", "is", "ist", "es", "est",
-    "är", "er", "me", "us", "on", "at", "to", "mich", "unter", "auf", "au", "al", "op", "em", "na", "på",
-];
 
 /// Digits in groups, as people write numbers.
 struct Number {
     digits: Vec<u8>,
     /// Length of each group.
     groups: Vec<usize>,
-    /// What stands between them.
+    /// Whether more than a space stands between them.
     has_sign: bool,
-    /// Whether more digits follow than a number has.
-    goes_on: bool,
+    /// Whether the same stands between any two of them.
+    is_even: bool,
+    /// Whether more digits follow than a number has, behind more than a space or not.
+    goes_on: Option<bool>,
     end: usize,
 }
 
@@ -64,7 +49,9 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<Match> {
         return None;
     }
     // the beginning of a longer row of digits, or of numbers with a decimal point
-    let is_row = number.goes_on && plus.is_none() && number.groups.iter().all(|len| *len == 4);
+    let goes_on = number.goes_on.filter(|_| plus.is_none());
+    let is_row =
+        goes_on.is_some_and(|is_sign| is_sign || number.groups.iter().all(|len| *len == 4));
     if is_row || number.groups.first() == Some(&1) && text.get(start + 1) == Some(&b'.') {
         return None;
     }
@@ -83,7 +70,7 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<Match> {
         0.75
     } else if is_grouped || number.digits.starts_with(b"0") {
         let is_abroad = number.digits.strip_prefix(b"00").is_none_or(is_international);
-        let is_near = is_near(text, first) || says_which(text, number.end);
+        let is_near = goes_on.is_none() && is_near(text, first) || says_which(text, number.end);
         ((is_grouped || is_abroad) && (is_near || is_named())).then_some(0.7)?
     } else {
         let is_called = || {
@@ -97,7 +84,8 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<Match> {
     Some(Match { entity: Entity::Phone, span, confidence })
 }
 
-/// Whether a word for a telephone or a call stands shortly before, on the same line.
+/// Whether a word for a telephone or a call stands shortly before, on the same line, and none for another number
+/// behind it.
 fn is_near(text: &[u8], first: usize) -> bool {
     static WORDS: LazyLock<Vec<&[u8]>> = LazyLock::new(|| {
         // those that begin with another are found with it
@@ -105,7 +93,8 @@ fn is_near(text: &[u8], first: usize) -> bool {
         let is_longer = |word: &str| words().any(|other| *other != word && word.starts_with(other));
         words().filter(|word| !is_longer(word)).map(|word| word.as_bytes()).collect()
     });
-    names_before(text, first, 24, &WORDS)
+    let last = |words| last_name_before(text, first, 24, words);
+    last(&WORDS).is_some_and(|at| last(&OTHERS).is_none_or(|other| other < at))
 }
 
 /// Whether nothing but signs and small words parts a number from one of `words`.
@@ -191,9 +180,16 @@ fn is_area_code(number: &Number) -> bool {
         && (8..=12).contains(&number.digits.len())
 }
 
-/// `04 68 82 97 05`.
+/// Highest number of a lottery, about.
+const DRAWN: &[u8] = b"70";
+
+/// `04 68 82 97 05`, but neither a time nor sizes or numbers of a lottery, which rise.
 fn is_pairs(number: &Number) -> bool {
+    let pairs = || number.digits.chunks(2);
+    let is_drawn = pairs().is_sorted_by(|a, b| a < b) && pairs().all(|pair| pair <= DRAWN);
     number.groups == [2; 5]
+        && number.is_even
+        && !is_drawn
         && number.digits.first() == Some(&b'0')
         && number.digits.get(1).is_some_and(|b| *b != b'0')
 }
@@ -203,15 +199,20 @@ fn read(text: &[u8], start: usize, open: bool) -> Option<Number> {
         digits: Vec::with_capacity(DIGITS.1),
         groups: Vec::with_capacity(8),
         has_sign: open,
-        goes_on: false,
+        is_even: true,
+        goes_on: None,
         end: start,
     };
     let mut at = start;
+    let (mut joint, mut first_joint, mut is_sign) = (&[][..], None, false);
     loop {
         let group = text.get(at..)?.iter().take(16).take_while(|b| b.is_ascii_digit()).count();
         if group == 0 || number.digits.len() + group > DIGITS.1 {
-            number.goes_on = group > 0;
+            number.goes_on = (group > 0).then_some(is_sign);
             break;
+        }
+        if at > start {
+            number.is_even &= *first_joint.get_or_insert(joint) == joint;
         }
         number.digits.extend_from_slice(text.get(at..at + group)?);
         number.groups.push(group);
@@ -227,6 +228,8 @@ fn read(text: &[u8], start: usize, open: bool) -> Option<Number> {
             break;
         }
         number.has_sign |= has_sign;
+        is_sign = has_sign;
+        joint = text.get(number.end..at)?;
     }
     Some(number)
 }
@@ -289,6 +292,11 @@ mod tests {
             ("Tel.: 030 123456-78", "030 123456-78"),
             ("0161 4960000 office", "0161 4960000"),
             ("Phone:\\n+39 0532264625\\n", "+39 0532264625"),
+            ("Order 5512: call 0161 4960000", "0161 4960000"),
+            ("Tel 0170 1234567 0171 7654321", "0170 1234567 0171"),
+            ("call 415-555-2671 20261120", "415-555-2671"),
+            ("06 12 34 56 78", "06 12 34 56 78"),
+            ("06.12.34.56.78", "06.12.34.56.78"),
             ("WhatsApp: 00447400120308", "00447400120308"),
             ("from 001 201-555-0123", "001 201-555-0123"),
             ("u?phone=%2B14155552671&x=1", "14155552671"),
@@ -343,6 +351,15 @@ mod tests {
     #[test]
     fn other_numbers() {
         for text in [
+            "My invoice number is 2024-001187",
+            "My order number is 112-1234567-1234567",
+            "order 112-1234567-1234567-89",
+            "I called about order 4471 223 8890",
+            "call about your order no. 4471 223 8890",
+            "call me: ticket 4471 223 8890",
+            "lottery 05 12 23 34 45",
+            "sizes 01 02 03 04 05",
+            "am 05.11.24 10.30",
             "2026-11-20 10:15:30",
             "My order number is 1203-5587-9012-3345",
             "call me: 0.3139 0.0810 0.3253 0.1741",

@@ -6,6 +6,7 @@ use memchr::memmem;
 use portcullis_core::Span;
 
 use crate::bytes::{entropy, follows, is_token, is_word, preceded, run, run_back};
+use crate::whole::LONGEST;
 use crate::{Entity, Match};
 
 fn hit(entity: Entity, start: usize, end: usize, confidence: f64) -> Option<Match> {
@@ -107,7 +108,7 @@ pub(crate) fn zapier(text: &[u8], from: usize) -> Option<Match> {
 }
 
 fn path(text: &[u8], from: usize, least: usize) -> Option<Match> {
-    let end = run(text, from, 256, |b| is_token(b) || matches!(b, b'/' | b'@'));
+    let end = run(text, from, LONGEST, |b| is_token(b) || matches!(b, b'/' | b'@'));
     let path = text.get(from..end)?;
     let is_path = path.len() >= least && path.contains(&b'/') && entropy(path) > 2.8;
     is_path.then(|| hit(Entity::MessagingToken, from, end, 0.97))?
@@ -127,7 +128,7 @@ pub(crate) fn send_grid(text: &[u8], start: usize) -> Option<Match> {
 
 /// What follows `Basic ` in a header: base64 of `user:password`.
 pub(crate) fn authorization(text: &[u8], from: usize) -> Option<Match> {
-    let end = run(text, from, 512, |b| is_word(b) || matches!(b, b'+' | b'/' | b'='));
+    let end = run(text, from, LONGEST, |b| is_word(b) || matches!(b, b'+' | b'/' | b'='));
     let word = text.get(from..end).filter(|word| word.len() >= 8)?;
     let decoded = BASE64_STANDARD.decode(word).ok()?;
     let is_pair = decoded.iter().all(|b| matches!(b, b' '..=b'~'))
@@ -138,7 +139,7 @@ pub(crate) fn authorization(text: &[u8], from: usize) -> Option<Match> {
 /// What follows `Bearer `: a token without a form of its own.
 pub(crate) fn bearer(text: &[u8], from: usize) -> Option<Match> {
     let of_token = |b: u8| is_token(b) || b"._~+/=".contains(&b);
-    let end = run(text, from, 512, of_token);
+    let end = run(text, from, LONGEST, of_token);
     let end = end - usize::from(preceded(text, end, |b| b == b'.'));
     let value = text.get(from..end)?;
     // words with a number are a placeholder: `my-key-abc123`

@@ -88,17 +88,24 @@ pub(crate) fn user_info(text: &[u8], at: usize) -> Option<Match> {
     if !follows(text, colon, |b| b == b':') {
         return None;
     }
-    let end = run(text, colon + 1, USER_INFO, is_user_info);
-    let password = text.get(colon + 1..end)?;
-    let is_host = |b: u8| b.is_ascii_alphanumeric() || b == b'[' || b >= 0x80;
-    if !follows(text, end, |b| b == b'@')
-        || !follows(text, end + 1, is_host)
-        || is_placeholder(password)
-    {
+    let end = last_at(text, run(text, colon + 1, USER_INFO, is_user_info))?;
+    if is_placeholder(text.get(colon + 1..end)?) {
         return None;
     }
     let span = Span { start, end };
     Some(Match { entity: Entity::ConnectionString, span, confidence: 0.96 })
+}
+
+/// The last `@` from `first` on that a host follows, before a path, a query or a fragment: those before it are the
+/// password's (WHATWG URL, "authority state").
+fn last_at(text: &[u8], first: usize) -> Option<usize> {
+    let of_authority = |b: u8| (is_user_info(b) || b == b'@') && !matches!(b, b'?' | b'#');
+    let is_host = |b: u8| b.is_ascii_alphanumeric() || b == b'[' || b >= 0x80;
+    let end = run(text, first, USER_INFO, of_authority);
+    let is_sign = |at: &usize| {
+        follows(text, *at, |b| b == b'@') && follows(text, at + 1, is_host) && *at < end
+    };
+    (first..end).rev().find(is_sign)
 }
 
 fn is_user_info(byte: u8) -> bool {
@@ -164,6 +171,18 @@ mod tests {
     fn a_password_in_a_url_is_found() {
         let text = "DATABASE_URL=postgres://app:s3cr3t!@db.internal:5432/shop";
         assert_eq!(at(text, "://", user_info), Some((24, 35)));
+        for (text, found) in [
+            ("postgres://admin:P@ssw0rd@10.0.0.5:5432/db", "admin:P@ssw0rd"),
+            ("smtp://jane:a@b@c@mail.example.org, x@y", "jane:a@b@c"),
+            ("https://u:p1@h.io?to=a@b.io", "u:p1"),
+            ("https://u:p1@h.io#@x", "u:p1"),
+            ("https://u:p1@h.io/@x", "u:p1"),
+            ("https://u:p1@h.io@ x", "u:p1"),
+            ("redis://:p?1@h.io", ":p?1"),
+        ] {
+            let start = text.find("//").unwrap() + 2;
+            assert_eq!(at(text, "://", user_info), Some((start, start + found.len())), "{text}");
+        }
         for text in [
             "https://example.org:8080/a@b",
             "https://jane@example.org",

@@ -3,10 +3,8 @@
 use portcullis_core::Span;
 
 use crate::bytes::{entropy, is_token, is_word, preceded, run};
+use crate::whole::LONGEST;
 use crate::{Entity, Match};
-
-/// No token is longer; what follows is something else.
-const LONGEST: usize = 512;
 
 /// Bits a byte below which a token is a pattern in a manual (`ghp_xxxxxxxx…`) and no key.
 const LEAST_ENTROPY: f64 = 2.5;
@@ -16,7 +14,7 @@ pub(crate) struct Form {
     /// What it starts with, case as here.
     pub(crate) prefix: &'static str,
     entity: Entity,
-    /// Characters after the prefix: at least, at most.
+    /// Characters after the prefix: at least, at most. [`LONGEST`] is no end.
     length: (usize, usize),
     class: fn(u8) -> bool,
     confidence: f64,
@@ -232,7 +230,8 @@ impl Form {
             end -= 1;
         }
         let value = text.get(body..end)?;
-        let is_key = (least..=most).contains(&value.len())
+        let is_key = value.len() >= least
+            && (value.len() <= most || most == LONGEST)
             && self.has_parts(value)
             && (value.iter().any(u8::is_ascii_digit) || is_random(value))
             && entropy(value) >= LEAST_ENTROPY;

@@ -29,7 +29,7 @@ async fn bus() -> Bus {
     let client = connect(&ConnectOptions::new(server.url(), "test").fail_fast()).await.unwrap();
     let small = 64 * 1024 * 1024;
     let options = admin::InitOptions {
-        journal_max_bytes: small,
+        journal_max_bytes: Some(small),
         submit_max_bytes: small,
         held_max_bytes: small,
         models_max_bytes: 4 * small,

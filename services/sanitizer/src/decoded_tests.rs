@@ -1,6 +1,6 @@
 //! Tests of disguises inside encodings: what is decoded is read as if it had been received.
 
-use portcullis_core::{Report, Span, View, ViewKind};
+use portcullis_core::{ContextItem, ContextKind, Place, Report, Span, View, ViewKind};
 use proptest::prelude::*;
 
 use super::tests::{ask, check};
@@ -91,6 +91,76 @@ fn what_is_decoded_and_not_disguised_stays_as_it_is() {
         let report = check(&ask(&base64(text)));
         let views: Vec<_> = report.views.iter().map(|v| (v.kind, v.text.expose())).collect();
         assert_eq!(views, [(ViewKind::Decoded, text)]);
+    }
+}
+
+#[test]
+fn the_same_attack_in_two_places_is_shown_in_both() {
+    let mut ask = ask(&format!("Decode {}", base64(ATTACK)));
+    let text = format!("Decode {}", base64(ATTACK)).into();
+    ask.interaction.context = vec![ContextItem { kind: ContextKind::Document, text }];
+    let report = check(&ask);
+    let sources: Vec<Place> = report.views.iter().map(|view| view.source).collect();
+    assert_eq!(sources, [Place::Text, Place::Context(0)]);
+    let places: Vec<Place> = report.findings.iter().map(|finding| finding.place).collect();
+    assert_eq!(places, sources);
+}
+
+#[test]
+fn what_lies_too_deep_is_said() {
+    let four = base64(&base64(&base64(&base64(ATTACK))));
+    let wide = mapped(ATTACK, 'A', '\u{FF21}');
+    let nested = |text: &str| mapped(&base64(text), 'A', '\u{FF21}');
+    // each disguised once more than is taken off
+    let disguised = (0..7).fold(wide, |text, _| nested(&text));
+    for text in [four.clone(), base64(&four), disguised] {
+        let report = check(&ask(&text));
+        assert!(!report.coverage.complete, "{text}");
+        assert!(report.findings.iter().any(|finding| finding.kind == "sanitizer.view_limit"));
+    }
+    let mut off = ask(&four);
+    off.settings = serde_json::json!({"decode_depth": 0});
+    assert!(check(&off).coverage.is_whole(), "nothing was asked for");
+}
+
+#[test]
+fn everyday_encodings_are_read_whole() {
+    let each = |text: &str| -> String {
+        let escape = |b: u8| match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' => char::from(b).to_string(),
+            _ => format!("%{b:02X}"),
+        };
+        text.bytes().map(escape).collect()
+    };
+    let link = |text: &str| {
+        let data = "05%7C01%7Cjane%40example.com%7C6ba121852a10bf9bb09fc4f0b0faf525%7C0%7CUnknown";
+        let more = "TWFpbGZsb3d8eyJWIjoiMC4wLjAwMDAiLCJQIjoiV2luMzIiLCJBTiI6Ik1haWwiLCJXVCI6Mn0%3D";
+        format!("https://safe.example.org/?url={}&data={data}%7C{more}%7C3000", each(text))
+    };
+    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
+    let mail = "Sehr geehrte Frau Müller,\r\n\r\ndie Rechnung liegt bei – bitte prüfen Sie „alle“ \
+        Angaben. Größere Änderungen sind nicht mehr möglich.\r\nMit freundlichen Grüßen\r\nJörg Weiß";
+    let bytes: String = (0..3000_u32).filter_map(|n| char::from_u32(n * 7919 % 0x2000)).collect();
+    let token = base64("{\"sub\":\"123\",\"name\":\"Jörg Weiß\",\"scope\":\"read write\"}");
+    let mut texts = vec![
+        format!("data:image/png;base64,{}", base64(&bytes)),
+        format!("data:image/svg+xml,{}", each("<svg><title>Close the window</title></svg>")),
+        format!("Bearer {}.{token}.{}", base64("{\"alg\":\"RS256\"}"), base64(&bytes[..256])),
+        format!("Subject: =?UTF-8?B?{}?=\r\n\r\n{}", base64("Bestätigung für Sie"), base64(mail)),
+        base64(&format!("Subject: Re\r\n\r\n{}", base64(mail))),
+        serde_json::json!({"log": serde_json::json!({"text": mail}).to_string()}).to_string(),
+        "5d41402abc4b2a76b9719d911017c592 ".repeat(50),
+    ];
+    let mut address: String =
+        "https://shop.example.org/?q=lampe für küche&back=https://example.org/a b?x=ü".into();
+    let mut page: String = "<p>Größe & \"Farbe\" < 3</p>".into();
+    for _ in 0..6 {
+        (address, page) = (link(&address), escaped(&page));
+        texts.extend([format!("Klick mal: {address} danke"), page.clone()]);
+    }
+    for text in texts {
+        let report = check(&ask(&text));
+        assert!(report.coverage.is_whole(), "{text}: {:?}", report.views);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Text written in characters that nobody sees: tag characters, and bytes in variation selectors.
 
+use std::collections::BTreeMap;
+
 use portcullis_core::{Place, Run, Span, Text, View, ViewKind};
 
 use crate::canonical::Room;
@@ -76,8 +78,9 @@ pub(crate) fn read(
             let start = run.span.start + at;
             let source = Span { start, end: start + c.len_utf8() };
             if let Some(byte) = selector_byte(c) {
-                // bytes that do not follow each other make no character
-                if bytes.last().is_some_and(|(_, last)| last.end != start) {
+                // bytes that do not follow each other make no character, but one may carry each
+                let gap = bytes.last().and_then(|(_, last)| text.get(last.end..start));
+                if gap.is_some_and(|gap| gap.chars().nth(1).is_some()) {
                     reading.decode(&mut bytes);
                 }
                 bytes.push((byte, source));
@@ -90,7 +93,7 @@ pub(crate) fn read(
         }
     }
     reading.decode(&mut bytes);
-    if let Some(mut hidden) = of_bits(&bits) {
+    for mut hidden in of_bits(&bits) {
         reading.decode(&mut hidden);
     }
     if reading.text.chars().filter(|c| !c.is_whitespace()).nth(LEAST - 1).is_none() {
@@ -126,25 +129,51 @@ fn untable(bytes: &mut Vec<(u8, Span)>) {
 /// Fewest invisible characters that may be bits of a text.
 const BITS: usize = 32;
 
-/// The bytes of two kinds of invisible characters that stand for zero and one, whichever is which, where that
-/// gives text.
-fn of_bits(bits: &[(char, Span)]) -> Option<Vec<(u8, Span)>> {
-    let (first, _) = bits.first().filter(|_| bits.len() >= BITS)?;
-    let other = bits.iter().map(|(c, _)| c).find(|c| *c != first)?;
-    if bits.iter().any(|(c, _)| c != first && c != other) {
+/// Most kinds of invisible characters of which any two may be bits; the others are there to be in the way.
+const KINDS: usize = 4;
+
+/// What is written in two kinds of invisible characters: in all of a text, or in rows that nothing parts.
+fn of_bits(bits: &[(char, Span)]) -> Vec<Vec<(u8, Span)>> {
+    let whole = of_kinds(bits);
+    if whole.is_some() {
+        return whole.into_iter().collect();
+    }
+    bits.chunk_by(|a, b| a.1.end == b.1.start).filter_map(of_kinds).collect()
+}
+
+/// The bytes of any two of the commonest kinds.
+fn of_kinds(bits: &[(char, Span)]) -> Option<Vec<(u8, Span)>> {
+    if bits.len() < BITS {
         return None;
     }
+    let mut counts = BTreeMap::<char, usize>::new();
+    bits.iter().for_each(|(c, _)| *counts.entry(*c).or_default() += 1);
+    let mut kinds: Vec<(usize, char)> = counts.into_iter().map(|(c, count)| (count, c)).collect();
+    kinds.sort_unstable_by(|a, b| b.cmp(a));
+    kinds.truncate(KINDS);
+    let pairs = (1..kinds.len()).flat_map(|second| (0..second).map(move |first| (first, second)));
+    pairs.into_iter().find_map(|(first, second)| {
+        let (first, second) = (kinds.get(first)?.1, kinds.get(second)?.1);
+        let of_pair = bits.iter().filter(|(c, _)| *c == first || *c == second);
+        spelled(&of_pair.copied().collect::<Vec<_>>())
+    })
+}
+
+/// The bytes of two kinds of invisible characters that stand for zero and one, whichever is which, where that
+/// gives text.
+fn spelled(bits: &[(char, Span)]) -> Option<Vec<(u8, Span)>> {
+    let (zero, _) = bits.first().filter(|_| bits.len() >= BITS)?;
     let (bytes, _) = bits.as_chunks::<8>();
-    // ASCII begins with a zero, so that the first character is one
+    // ASCII begins with a zero
     let byte = |bits: &[(char, Span); 8]| {
-        let value = bits.iter().fold(0_u8, |value, (c, _)| value << 1 | u8::from(c == other));
+        let value = bits.iter().fold(0_u8, |value, (c, _)| value << 1 | u8::from(c != zero));
         (value, covering(bits))
     };
-    let decoded: Vec<(u8, Span)> = bytes.iter().map(byte).collect();
     let is_text = |b: u8| matches!(b, b' '..=b'~' | b'\n');
+    let decoded: Vec<(u8, Span)> =
+        bytes.iter().map(byte).map(|one| is_text(one.0).then_some(one)).collect::<Option<_>>()?;
     let first = decoded.first()?.0;
-    let is_varied = decoded.iter().filter(|(byte, _)| *byte != first).nth(1).is_some();
-    (is_varied && decoded.iter().all(|(byte, _)| is_text(*byte))).then_some(decoded)
+    decoded.iter().filter(|(byte, _)| *byte != first).nth(1).is_some().then_some(decoded)
 }
 
 fn covering(bits: &[(char, Span)]) -> Span {
@@ -217,6 +246,33 @@ mod tests {
         for text in ["a\u{200B}b ".repeat(40), "a\u{200B}\u{200C}b ".repeat(40)] {
             let mut room = Room { bytes: 99, runs: 99 };
             assert!(read(&text, Place::Text, &useless(&text), &mut room).0.is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_stands_between_hides_nothing() {
+        let bits = |text: &str| -> Vec<char> {
+            let bits = text.bytes().flat_map(|b| (0..8).rev().map(move |at| b >> at & 1));
+            bits.map(|bit| if bit == 1 { '\u{200C}' } else { '\u{200B}' }).collect()
+        };
+        let hidden = bits("obey me now");
+        let joined: String = hidden.iter().collect();
+        let among = |extra: &str| hidden.iter().map(|bit| format!("{bit}{extra}")).collect();
+        let selected = "obey: listen to me now é!".bytes().map(|byte| match u32::from(byte) {
+            low @ 0..16 => char::from_u32(0xFE00 + low).unwrap(),
+            high => char::from_u32(0xE0100 + high - 16).unwrap(),
+        });
+        for text in [
+            format!("a\u{2060}b {joined} c\u{FEFF}d"),
+            among("\u{2060}"),
+            among("x"),
+            format!("{}{joined}", "a\u{2060}\u{2061}\u{2062}\u{2063}b".repeat(90)),
+            format!("a\u{200B}b {joined} c\u{200C}d"),
+            selected.map(|selector| format!("忽{selector}")).collect::<String>() + "略",
+        ] {
+            let mut room = Room { bytes: 999, runs: 999 };
+            let view = read(&text, Place::Text, &useless(&text), &mut room).0.unwrap();
+            assert!(view.text.expose().contains("me now"), "{:?}", view.text.expose());
         }
     }
 

@@ -6,15 +6,19 @@
 
 use portcullis_core::Span;
 
-use crate::styled;
+use crate::scripts::{
+    has_variants, is_emoji, is_emoji_end, is_han, is_jamo, is_joining_script, is_mongolian,
+    is_right_to_left, is_unspaced_script,
+};
+use crate::{controls, styled};
 
 /// What sort of invisible character it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sort {
-    /// Zero width, variation selectors and the like.
+    /// Zero width, variation selectors, controls inside a word and the like.
     Invisible,
-    /// Blank characters that are no white space: fillers of Hangul, the blank of Braille. They take
-    /// room, so that they read as spaces.
+    /// Blank characters that few take for white space: fillers of Hangul, the blank of Braille, form feeds inside a
+    /// word. They take room, so that they read as spaces.
     Filler,
     /// Controls of direction that may deceive: overrides, and what is not closed.
     Bidi,
@@ -36,10 +40,24 @@ pub(crate) struct Useless {
 pub(crate) fn useless(text: &str) -> Vec<Useless> {
     let mut found: Vec<Useless> = Vec::new();
     let mut facts: Option<Facts> = None;
-    let mut before = '\0';
+    // the character before, the last one that is seen, and the controls that are looked at
+    let (mut before, mut seen, mut controls) = ('\0', '\0', controls::Row::default());
     // the end of a well-formed tag sequence of an emoji flag
     let (mut flag_end, mut rare_flags) = (0, 0);
     for (start, c) in text.char_indices() {
+        if (' '..='~').contains(&c) {
+            (before, seen) = (c, c);
+            continue;
+        }
+        let sort = sort_of(c);
+        if let Some(sort) = controls::sort_of(c) {
+            controls.look(text, start, seen);
+            if controls.parts_word && !controls::is_of_terminal(text, start) {
+                add(&mut found, sort, Span { start, end: start + c.len_utf8() });
+            }
+        } else if sort.is_none() {
+            seen = c;
+        }
         if c.is_ascii() {
             before = c;
             continue;
@@ -49,24 +67,27 @@ pub(crate) fn useless(text: &str) -> Vec<Useless> {
             rare_flags += usize::from(len > 0 && !is_common);
             flag_end = start + if rare_flags > RARE_FLAGS && !is_common { 0 } else { len };
         }
-        if let Some(sort) = sort_of(c) {
+        if let Some(sort) = sort {
             let end = start + c.len_utf8();
             let facts = facts.get_or_insert_with(|| Facts::of(text));
             let place = Place { before, after: text.get(end..).and_then(|r| r.chars().next()) };
             if start >= flag_end && !(start == 0 && c == BYTE_ORDER) && !is_useful(c, place, facts)
             {
                 let sort = if sort == Sort::Bidi { facts.direction(c, place) } else { sort };
-                match found.last_mut() {
-                    Some(last) if last.sort == sort && last.span.end == start => {
-                        last.span.end = end
-                    }
-                    _ => found.push(Useless { sort, span: Span { start, end } }),
-                }
+                add(&mut found, sort, Span { start, end });
             }
         }
         before = c;
     }
     found
+}
+
+/// Adds a character to the run that it goes on, or begins one.
+fn add(found: &mut Vec<Useless>, sort: Sort, span: Span) {
+    match found.last_mut() {
+        Some(last) if last.sort == sort && last.span.end == span.start => last.span.end = span.end,
+        _ => found.push(Useless { sort, span }),
+    }
 }
 
 /// The sort of a character that has no look of its own.
@@ -110,13 +131,18 @@ struct Facts {
     /// Whether no control turns anything around: none from right to left that is not closed, no override
     /// of letters that are written from right to left.
     is_calm: bool,
+    /// Whether characters have more variants than texts need: each could carry a byte.
+    has_many_variants: bool,
 }
 
 impl Facts {
     fn of(text: &str) -> Self {
         let (mut depth, mut lowest, mut overrides) = (0_i64, 0, 0);
         let (mut is_rtl, mut turns, mut reverses) = (false, false, false);
+        let (mut before, mut variants) = ('\0', 0);
         for c in text.chars() {
+            variants += usize::from(is_variant(c) && has_variants(before));
+            before = c;
             match c {
                 '\u{202A}' | '\u{202B}' | '\u{2066}'..='\u{2068}' => {
                     depth += 1;
@@ -135,7 +161,12 @@ impl Facts {
         let is_closed = depth == 0 && lowest == 0;
         let is_balanced = is_closed && overrides == 0;
         let is_left_to_right = !is_rtl && !turns;
-        Self { is_rtl, is_balanced, is_calm: !reverses && (is_balanced || is_left_to_right) }
+        Self {
+            is_rtl,
+            is_balanced,
+            is_calm: !reverses && (is_balanced || is_left_to_right),
+            has_many_variants: variants > VARIANTS,
+        }
     }
 
     /// The sort of a control of direction that nothing needs. A mark inside a word parts it.
@@ -151,6 +182,13 @@ impl Facts {
     }
 }
 
+/// Most characters of a text that may ask for another form than their first: names and places need a few.
+const VARIANTS: usize = 16;
+
+fn is_variant(c: char) -> bool {
+    matches!(c, '\u{FE01}'..='\u{FE0D}' | '\u{E0100}'..='\u{E01EF}')
+}
+
 fn is_useful(c: char, place: Place, facts: &Facts) -> bool {
     match c {
         '\u{200C}' => place.touches(is_joining_script),
@@ -162,8 +200,10 @@ fn is_useful(c: char, place: Place, facts: &Facts) -> bool {
         '\u{FE0E}' | '\u{FE0F}' => {
             is_emoji(place.before) || matches!(place.before, '0'..='9' | '#' | '*')
         }
-        '\u{FE00}'..='\u{FE0D}' => has_variants(place.before),
-        '\u{E0100}'..='\u{E01EF}' => is_han(place.before),
+        // the first alone says nothing
+        '\u{FE00}' if !is_han(place.before) => has_variants(place.before),
+        '\u{FE00}'..='\u{FE0D}' => has_variants(place.before) && !facts.has_many_variants,
+        '\u{E0100}'..='\u{E01EF}' => is_han(place.before) && !facts.has_many_variants,
         '\u{034F}' => place.after.is_some_and(unicode_normalization::char::is_combining_mark),
         '\u{115F}' | '\u{1160}' => place.touches(is_jamo),
         '\u{2800}' => place.touches(|c| matches!(c, '\u{2801}'..='\u{28FF}')),
@@ -210,65 +250,6 @@ pub(crate) fn tag_to_ascii(c: char) -> Option<char> {
         code @ 0xE0020..=0xE007E => char::from_u32(code - 0xE0000),
         _ => None,
     }
-}
-
-/// Pictographs, regional indicators and skin tones: near enough to `Extended_Pictographic`.
-fn is_emoji(c: char) -> bool {
-    matches!(c,
-        '\u{A9}' | '\u{AE}' | '\u{203C}' | '\u{2049}' | '\u{2122}' | '\u{2139}'
-        | '\u{2194}'..='\u{21AA}' | '\u{231A}'..='\u{23FF}' | '\u{24C2}' | '\u{25AA}'..='\u{27BF}'
-        | '\u{2934}' | '\u{2935}' | '\u{2B05}'..='\u{2B55}' | '\u{3030}' | '\u{303D}'
-        | '\u{3297}' | '\u{3299}' | '\u{1F000}'..='\u{1FAFF}')
-}
-
-fn is_emoji_end(c: char) -> bool {
-    is_emoji(c) || c == '\u{FE0F}'
-}
-
-/// Scripts in which joiners choose a letter's form: Arabic, Syriac, Thaana, N'Ko, those of India and
-/// its neighbours, Mongolian, Adlam.
-fn is_joining_script(c: char) -> bool {
-    matches!(c,
-        '\u{0620}'..='\u{06FF}' | '\u{0700}'..='\u{08FF}' | '\u{0900}'..='\u{0DFF}'
-        | '\u{0F00}'..='\u{109F}' | '\u{1780}'..='\u{17B3}' | '\u{17B6}'..='\u{17FF}'
-        | '\u{1820}'..='\u{18AF}' | '\u{1900}'..='\u{1CFF}' | '\u{A840}'..='\u{A8FF}'
-        | '\u{A980}'..='\u{AADF}' | '\u{FB50}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}'
-        | '\u{11000}'..='\u{11FFF}' | '\u{1E900}'..='\u{1E95F}')
-}
-
-/// Scripts that do not write spaces between words.
-fn is_unspaced_script(c: char) -> bool {
-    matches!(c,
-        '\u{0E00}'..='\u{0FFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17B3}'
-        | '\u{17B6}'..='\u{17FF}' | '\u{1950}'..='\u{19DF}' | '\u{1A20}'..='\u{1AAF}')
-}
-
-fn is_right_to_left(c: char) -> bool {
-    matches!(c,
-        '\u{0590}'..='\u{061B}' | '\u{061D}'..='\u{08FF}' | '\u{FB1D}'..='\u{FDFF}'
-        | '\u{FE70}'..='\u{FEFC}' | '\u{10800}'..='\u{10FFF}' | '\u{1E800}'..='\u{1EFFF}')
-}
-
-fn is_han(c: char) -> bool {
-    matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}')
-}
-
-/// Characters with standardized variants: ideographs, mathematical operators, Myanmar, Phags-pa,
-/// full-width punctuation.
-fn has_variants(c: char) -> bool {
-    is_han(c)
-        || matches!(c,
-            '\u{1000}'..='\u{109F}' | '\u{2205}'..='\u{22FF}' | '\u{2A00}'..='\u{2AFF}'
-            | '\u{3001}'..='\u{3002}' | '\u{A840}'..='\u{A87F}' | '\u{AA60}'..='\u{AA7F}'
-            | '\u{FF01}'..='\u{FF1F}')
-}
-
-fn is_jamo(c: char) -> bool {
-    matches!(c, '\u{1100}'..='\u{115E}' | '\u{1161}'..='\u{11FF}' | '\u{A960}'..='\u{A97F}' | '\u{D7B0}'..='\u{D7FF}')
-}
-
-fn is_mongolian(c: char) -> bool {
-    matches!(c, '\u{1820}'..='\u{18AF}')
 }
 
 #[cfg(test)]
@@ -350,6 +331,36 @@ mod tests {
         assert_eq!(useless(&flag.repeat(18)).len(), 2);
         let none = "🏴\u{E0071}\u{E0071}\u{E0062}\u{E0079}\u{E007F}";
         assert_eq!(useless(none)[0].sort, Sort::Tag);
+    }
+
+    #[test]
+    fn variants_carry_no_message() {
+        assert_eq!(useless(&"葛\u{E0100}城市".repeat(16)), []);
+        assert_eq!(useless(&"\u{2229}\u{FE00} ".repeat(40)), []);
+        assert_eq!(useless(&"葛\u{E0100}城市".repeat(17)).len(), 17);
+        assert_eq!(useless(&"葛\u{FE01}\u{2229}\u{FE0D} ".repeat(9)).len(), 18);
+    }
+
+    #[test]
+    fn controls_inside_words_are_useless() {
+        let found = |text: &str| {
+            useless(text).iter().map(|u| (u.sort, u.span.start, u.span.end)).collect::<Vec<_>>()
+        };
+        for control in ["\u{1}", "\u{8}", "\u{7F}", "\u{85}", "\u{92}", "\0\u{1B}\u{2}"] {
+            let text = format!("Ig{control}nore 41{control}11");
+            let second = 9 + control.len();
+            let spans = [2, second].map(|at| (Sort::Invisible, at, at + control.len()));
+            assert_eq!(found(&text), spans, "{text:?}");
+            assert_eq!(found(&format!("{control}a {control} b{control}\n{control}")), []);
+        }
+        assert_eq!(found("a\u{200B}\u{1}b"), [(Sort::Invisible, 1, 5)]);
+        for blank in ["\u{B}", "\u{C}"] {
+            assert_eq!(found(&format!("a{blank}b")), [(Sort::Filler, 1, 1 + blank.len())]);
+            assert_eq!(found(&format!("a.\n{blank}b")), []);
+        }
+        for log in ["a\u{1B}[1;31mb\u{1B}[0mc", "x\u{1B}[K\u{1B}[?25ly", "a\tb\r\nc"] {
+            assert_eq!(found(log), [], "{log:?}");
+        }
     }
 
     #[test]

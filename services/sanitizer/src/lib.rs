@@ -8,11 +8,13 @@ mod accents;
 mod canonical;
 mod config;
 mod confusable;
+mod controls;
 mod hidden;
 mod invisible;
 mod limits;
 mod marks;
 mod scan;
+mod scripts;
 mod styled;
 
 use std::sync::LazyLock;

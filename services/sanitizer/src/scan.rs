@@ -1,18 +1,20 @@
 //! One ask under the detectors: what each text adds to the report.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod edits;
+
+use std::collections::{BTreeSet, VecDeque};
 
 use portcullis_core::{
-    Ask, Direction, Edit, Finding, Learned, Masking, Place, Report, Severity, Span, Text, View,
-    ViewKind,
+    Ask, Direction, Finding, Learned, Place, Report, Severity, Span, Text, View, ViewKind,
 };
 use portcullis_decode::{Limits, Reading, decode};
-use portcullis_detect::{Detector, Match, resolve, value_digest};
+use portcullis_detect::{Detector, Match, value_digest};
 
 use crate::canonical::{self, Room};
 use crate::config::Settings;
 use crate::invisible::{self, Sort, Useless};
-use crate::{finding, hidden, limits};
+use crate::{controls, finding, hidden, limits};
+use edits::merge;
 
 /// Least room for views, whatever the length of the text.
 const LEAST_VIEW_BYTES: usize = 64 * 1024;
@@ -22,8 +24,6 @@ const RUNS: usize = 32 * 1024;
 const DEPTH: usize = 5;
 /// Most readings of a text that were disguised when they were decoded and are decoded again.
 const FURTHER: usize = 4;
-/// Most edits in a report, for the same reason.
-const EDITS: usize = 16 * 1024;
 /// Most findings of one kind for one text; the last one stands for the rest too.
 const FINDINGS: usize = 32;
 /// Most findings of values in a report; further ones are masked and counted.
@@ -76,7 +76,7 @@ impl<'a> Scan<'a> {
             found.into_iter().map(|hit| Value { hit, view: None }).collect();
         self.learn(text, values.iter().map(|value| value.hit));
         let mut useless = Vec::new();
-        if !text.is_ascii() {
+        if !text.is_ascii() || controls::may_hold(text) {
             if self.ask.budget.is_spent() {
                 return None;
             }
@@ -162,6 +162,9 @@ impl<'a> Scan<'a> {
             let Some(view) = further.pop_front() else { break };
             self.decode(place, view.text.expose(), Some(&view), &mut further, &mut values);
         }
+        if !further.is_empty() {
+            self.report_cut(place);
+        }
         values
     }
 
@@ -188,14 +191,17 @@ impl<'a> Scan<'a> {
             let span =
                 reading.places.iter().copied().reduce(|a, b| Span { start: a.start, end: b.end });
             let names: Vec<&str> = reading.methods.iter().map(|method| method.name()).collect();
-            let shown = self.undisguise(place, reading);
-            further.extend(shown.iter().filter(|view| view.kind != ViewKind::Decoded).cloned());
-            for mut view in shown {
+            for mut view in self.undisguise(place, reading) {
+                // the same words in another place answer another question
+                let is_same = |other: &View| other.source == place && other.text == view.text;
+                if self.report.views.iter().any(is_same) {
+                    continue;
+                }
+                if view.kind != ViewKind::Decoded {
+                    further.push_back(view.clone());
+                }
                 if view.kind == ViewKind::Canonical {
                     view.kind = ViewKind::Decoded;
-                }
-                if self.report.views.iter().any(|other| other.text == view.text) {
-                    continue;
                 }
                 // a map over another map may have more runs than either
                 if view.map.len() > self.room.runs || view.text.len() > self.room.bytes {
@@ -219,7 +225,7 @@ impl<'a> Scan<'a> {
     fn undisguise(&mut self, place: Place, reading: Reading) -> Vec<View> {
         let Reading { text, map, .. } = reading;
         let view = |kind, text: &str, map| View { kind, source: place, text: text.into(), map };
-        if text.is_ascii() {
+        if text.is_ascii() && !controls::may_hold(&text) {
             return vec![view(ViewKind::Decoded, &text, map)];
         }
         let mut room = Room { ..self.room };
@@ -310,63 +316,6 @@ impl<'a> Scan<'a> {
             self.report.findings.push(rest.with_detail(format!("{more} more values")));
         }
     }
-
-    /// Edits of an inbound text: values by their treatment, and what carries nothing.
-    fn edit(&mut self, place: Place, values: &[Value], useless: &[Useless]) {
-        if self.ask.interaction.direction != Direction::Inbound {
-            return;
-        }
-        let removed = if self.settings.remove_invisible { useless } else { &[] };
-        let mut edits: Vec<Edit> = Vec::new();
-        // a filler stands where a space would: without it two words would be one
-        let removed =
-            removed.iter().filter(|run| !matches!(run.sort, Sort::Filler | Sort::Direction));
-        let mut runs = removed.map(|run| run.span).peekable();
-        let remove = |span| Edit { place, span, with: Masking::Remove };
-        for Value { hit, .. } in values {
-            let Some(with) = self.settings.treatment(hit.entity).masking(hit.entity) else {
-                continue;
-            };
-            while let Some(run) = runs.next_if(|run| run.end <= hit.span.start) {
-                edits.push(remove(run));
-            }
-            // a value hidden in invisible characters goes with them
-            if runs.peek().is_some_and(|run| contains(*run, hit.span)) {
-                continue;
-            }
-            while runs.next_if(|run| run.start < hit.span.end).is_some() {}
-            edits.push(Edit { place, span: hit.span, with });
-        }
-        edits.extend(runs.map(remove));
-        let room = EDITS.saturating_sub(self.report.edits.len());
-        if edits.len() > room {
-            self.is_cut = true;
-            let cut = finding("limit.edits", Severity::High, 1.0);
-            self.report.findings.push(cut.at(place, None));
-            edits.truncate(room);
-        }
-        self.report.edits.append(&mut edits);
-    }
-}
-
-fn contains(outer: Span, inner: Span) -> bool {
-    outer.start <= inner.start && inner.end <= outer.end
-}
-
-/// Values of the received text and of its views without overlap. What was seen as received keeps no
-/// view; a view counts where it shows more.
-fn merge(values: Vec<Value>) -> Vec<Value> {
-    if values.iter().all(|value| value.view.is_none()) {
-        return values;
-    }
-    let mut seen = BTreeMap::new();
-    for Value { hit, view } in &values {
-        seen.entry((hit.span, hit.entity)).or_insert(*view);
-    }
-    resolve(values.into_iter().map(|value| value.hit).collect())
-        .into_iter()
-        .map(|hit| Value { view: seen.get(&(hit.span, hit.entity)).copied().flatten(), hit })
-        .collect()
 }
 
 /// Adds a finding for each span; past the limit the last one covers all that follow.

@@ -24,6 +24,8 @@ pub(crate) struct Told {
     pub(crate) overwhelmed: usize,
     /// How many phrases of haste; none where it says that there is none.
     pub(crate) urgent: usize,
+    /// Whether the phrase of self-harm begins before the sentence.
+    pub(crate) is_over_lines: bool,
 }
 
 /// Knows the phrases.
@@ -65,13 +67,24 @@ impl Phrases {
         Self { finder: AhoCorasick::new(phrases).expect("a few hundred short phrases"), of }
     }
 
-    /// What a sentence tells. `room` is overwritten.
-    pub(crate) fn look(&self, sentence: &str, room: &mut String) -> Told {
-        plain_words(sentence, room);
+    /// What a sentence tells, with what stands `before` it and is not ended: what that tells alone does not
+    /// count. `room` is overwritten.
+    pub(crate) fn look(&self, before: &str, sentence: &str, room: &mut String) -> Told {
+        room.clear();
+        room.push(' ');
+        add_plain_words(before, room);
+        let begin = room.len();
+        add_plain_words(sentence, room);
+        if !room.ends_with(' ') {
+            room.push(' ');
+        }
         let (mut told, mut unhurried) = (Told::default(), false);
         let (mut harm, mut figures, mut grief) = (Vec::new(), Vec::new(), false);
         for found in self.finder.find_overlapping_iter(room.as_str()) {
             let span = found.range();
+            if span.end <= begin {
+                continue;
+            }
             match self.of.get(found.pattern().as_usize()) {
                 Some(Kind::SelfHarm) => harm.push(span),
                 Some(Kind::Figure) => figures.push(span),
@@ -85,9 +98,13 @@ impl Phrases {
         let is_figure = |span: &std::ops::Range<usize>| {
             figures.iter().any(|figure| figure.start <= span.start && span.end <= figure.end)
         };
-        if harm.iter().any(|span| !is_figure(span)) {
+        let mut harm = harm.iter().filter(|span| !is_figure(span)).peekable();
+        let is_known = || begin > 1 && tells_of_a_death(room.get(..begin).unwrap_or_default());
+        if harm.peek().is_some() {
             told.distress = Some(Distress::SelfHarm);
-        } else if grief || tells_of_a_death(room) {
+            // the space that a phrase begins with may stand before the sentence
+            told.is_over_lines = harm.all(|span| span.start + 1 < begin);
+        } else if grief || tells_of_a_death(room) && !is_known() {
             told.distress = Some(Distress::Grief);
         }
         if unhurried {
@@ -97,10 +114,8 @@ impl Phrases {
     }
 }
 
-/// Lower case, apostrophes gone, everything else between words one space; a space at both ends.
-fn plain_words(sentence: &str, room: &mut String) {
-    room.clear();
-    room.push(' ');
+/// Adds words in lower case, apostrophes gone, everything else between them one space.
+fn add_plain_words(sentence: &str, room: &mut String) {
     for c in sentence.chars() {
         if c.is_ascii_alphanumeric() {
             room.push(c.to_ascii_lowercase());
@@ -109,9 +124,6 @@ fn plain_words(sentence: &str, room: &mut String) {
         } else if !matches!(c, '\'' | '’' | '`') && !room.ends_with(' ') {
             room.push(' ');
         }
-    }
-    if !room.ends_with(' ') {
-        room.push(' ');
     }
 }
 
@@ -149,7 +161,7 @@ mod tests {
     use super::*;
 
     fn told(sentence: &str) -> Told {
-        Phrases::new().look(sentence, &mut String::new())
+        Phrases::new().look("", sentence, &mut String::new())
     }
 
     fn look(sentence: &str) -> Option<Distress> {
@@ -193,6 +205,20 @@ mod tests {
         ] {
             assert_eq!(look(said), None, "{said}");
         }
+    }
+
+    #[test]
+    fn phrases_go_over_lines_and_are_told_once() {
+        let look = |before, sentence| Phrases::new().look(before, sentence, &mut String::new());
+        let told = look("I just want to\n", "die.");
+        assert_eq!((told.distress, told.is_over_lines), (Some(Distress::SelfHarm), true));
+        assert_eq!(look("I want to\n", "die laughing").distress, None);
+        assert_eq!(look("I want to die\n", "now").distress, None);
+        let told = look("so\n", "I want to die");
+        assert_eq!((told.distress, told.is_over_lines), (Some(Distress::SelfHarm), false));
+        assert_eq!(look("my father\n", "has died").distress, Some(Distress::Grief));
+        assert_eq!(look("my father has died\n", "and").distress, None);
+        assert_eq!(look("right now, as soon\n", "as possible").urgent, 1);
     }
 
     #[test]

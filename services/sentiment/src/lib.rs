@@ -46,7 +46,7 @@ impl Sentiment {
     /// The stage with another model.
     pub fn with_model(model: Model) -> Self {
         let version = format!(
-            "{}+vader-2014+{}+phrases-2",
+            "{}+vader-2014+{}+phrases-3",
             env!("CARGO_PKG_VERSION"),
             model.manifest().model
         );

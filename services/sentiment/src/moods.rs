@@ -233,7 +233,7 @@ mod tests {
     fn moods(sentence: &str) -> Moods {
         let (mut words, mut signs) = (Words::with_room(), Signs::default());
         words.read(sentence);
-        let told = Phrases::new().look(sentence, &mut String::new());
+        let told = Phrases::new().look("", sentence, &mut String::new());
         signs.add(&words, &score::mood(sentence, &words), &told);
         signs.moods()
     }

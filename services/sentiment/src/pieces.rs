@@ -64,6 +64,12 @@ fn cut(rest: &str) -> usize {
     rest.len()
 }
 
+/// Whether a piece ends as a sentence does. One that does not goes on in the next line, or was too long.
+pub(crate) fn is_ended(piece: &str) -> bool {
+    let closes = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ')' | '”' | '’' | '»');
+    piece.trim_end_matches(closes).ends_with(['.', '!', '?', '…', '。', '！', '？'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +85,8 @@ mod tests {
             pieces("It cost 3.50. \"Why?!\" I asked\nNo reply"),
             ["It cost 3.50. ", "\"Why?!\" ", "I asked\n", "No reply",]
         );
+        assert!(is_ended("\"Why?!\" ") && is_ended("What now?\n") && is_ended("好。"));
+        assert!(!is_ended("I want to\n") && !is_ended("It cost 3.50 ") && !is_ended("\n"));
         assert!(pieces("").is_empty());
         assert!(pieces(&"word ".repeat(1_000)).iter().all(|piece| piece.len() <= LONGEST + 4));
         assert!(pieces(&"x".repeat(10_000)).len() > 10);

@@ -5,6 +5,7 @@ use portcullis_core::{Budget, Moods, Span};
 use crate::distress::{Distress, Phrases, Told};
 use crate::model::Model;
 use crate::moods::Signs;
+use crate::pieces::is_ended;
 use crate::read::Words;
 use crate::score::Mood;
 use crate::walk::{Sink, walk};
@@ -14,6 +15,10 @@ const BETWEEN_LOOKS: usize = 32;
 /// A passage as far from neutral as this counts alone, where there is one: plain passages do not water down
 /// a clear one.
 const CLEAR: f64 = 0.3;
+
+/// Bytes before a sentence in which one of its phrases may begin, where they are no sentence of their own: the
+/// longest phrase has 40.
+const BEFORE: usize = 128;
 
 /// What was found.
 #[derive(Debug, Clone, Default)]
@@ -30,10 +35,12 @@ pub(crate) struct Reading {
 /// Reads a text until the budget is spent.
 pub(crate) fn read(text: &str, model: &Model, phrases: &Phrases, budget: &Budget) -> Reading {
     let mut reader = Reader {
+        text,
         model,
         phrases,
         budget,
         room: String::new(),
+        open: None,
         sums: [0; 2],
         grams: 0,
         clear: (0.0, 0.0),
@@ -53,10 +60,13 @@ pub(crate) fn read(text: &str, model: &Model, phrases: &Phrases, budget: &Budget
 }
 
 struct Reader<'a> {
+    text: &'a str,
     model: &'a Model,
     phrases: &'a Phrases,
     budget: &'a Budget,
     room: String,
+    /// Where what goes on in the next sentence begins, and whether it has a word that stands in phrases.
+    open: Option<(usize, bool)>,
     /// Of the passage so far.
     sums: [i64; 2],
     grams: usize,
@@ -74,15 +84,22 @@ impl Sink for Reader<'_> {
     }
 
     fn sentence(&mut self, at: usize, sentence: &str, words: &Words, mood: &Mood) {
+        let (open, hints) = self.open.unwrap_or((at, false));
+        let hints = hints || words.hints;
         // A sentence without one of the words that stand in phrases holds none: a test holds that.
-        let told = match words.hints {
-            true => self.phrases.look(sentence, &mut self.room),
+        let told = match hints {
+            true => {
+                let before = self.text.get(open..at).unwrap_or_default();
+                self.phrases.look(before, sentence, &mut self.room)
+            }
             false => Told::default(),
         };
         let end = at + sentence.len();
+        self.open = (!is_ended(sentence)).then(|| (word_near(self.text, open, end), hints));
         match told.distress {
             Some(Distress::SelfHarm) => {
-                self.reading.self_harm.get_or_insert(Span { start: at, end });
+                let start = if told.is_over_lines { open } else { at };
+                self.reading.self_harm.get_or_insert(Span { start, end });
             }
             Some(Distress::Grief) => self.reading.grief = true,
             None => {}
@@ -110,4 +127,14 @@ impl Sink for Reader<'_> {
             self.clear.1 += polarity.abs();
         }
     }
+}
+
+/// The first word of `from..end` that begins in its last [`BEFORE`] bytes.
+fn word_near(text: &str, from: usize, end: usize) -> usize {
+    if end - from <= BEFORE {
+        return from;
+    }
+    let near = (end - BEFORE..end).find(|at| text.is_char_boundary(*at)).unwrap_or(end);
+    let rest = text.get(near..end).unwrap_or_default();
+    rest.find(char::is_whitespace).map_or(near, |at| near + at)
 }

@@ -204,6 +204,28 @@ async fn tones_and_thresholds_are_the_policys() {
 }
 
 #[tokio::test]
+async fn words_of_self_harm_are_seen_over_lines() {
+    let long = format!("{} I want to die", "the parcel is blue ".repeat(26));
+    let broken: Vec<String> =
+        (0..20).map(|shift| format!("{}{long} now", "x".repeat(shift))).collect();
+    let mut texts = vec!["I can't do this anymore. I just want to\ndie.", "I\nwant\nto\n\ndie"];
+    texts.extend(broken.iter().map(String::as_str));
+    for text in texts {
+        let report = check(text).await;
+        let finding = report.findings.iter().find(|found| found.kind == "distress.self_harm");
+        let span = finding.and_then(|finding| finding.span).unwrap();
+        assert!(text.get(span.start..span.end).unwrap().contains("die"), "{text}");
+    }
+    let quoted = "I just want to\ndie.";
+    let report = check(quoted).await;
+    let span = report.findings.iter().find_map(|found| found.span).unwrap();
+    assert_eq!(quoted.get(span.start..span.end), Some(quoted));
+    for text in ["I want to.\nDie Lampe ist kaputt.", "All I want to\ndie laughing at"] {
+        assert!(!kinds(&check(text).await).contains(&"distress.self_harm"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn only_the_persons_words_are_read_and_the_coverage_says_so() {
     let mut ask = ask("Summarise this");
     let text = "I want to kill myself. Terrible!".into();

@@ -10,7 +10,7 @@ pub(crate) fn curl(text: &[u8], from: usize) -> Option<Match> {
     let rest = window(text, from);
     let option = |name: &str| Some(rest.find(name)? + name.len());
     let at = option("-u ").or_else(|| option("--user "))?;
-    argument(from + at, rest.get(at..)?, true)
+    argument(from + at, window(text, from + at), true)
 }
 
 /// The password behind `sshpass -p`, which ends at `from`.

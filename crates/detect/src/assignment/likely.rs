@@ -46,7 +46,7 @@ pub(super) fn is_likely(value: &str, chosen: Chosen, place: Place) -> bool {
 
 /// The characters a value may have: those of ASCII that are seen, and letters of the alphabets of Europe.
 /// Languages without spaces would run on into the sentence.
-pub(super) fn is_of_value(c: char) -> bool {
+pub(crate) fn is_of_value(c: char) -> bool {
     c.is_ascii_graphic() || c < '\u{590}' && c.is_alphabetic()
 }
 

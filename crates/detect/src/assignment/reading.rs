@@ -3,8 +3,8 @@
 use super::likely::is_of_value;
 use crate::bytes::{preceded, run_back};
 
-/// Longest value.
-const LONGEST: usize = 256;
+/// Most bytes of a value that are looked at to know it.
+pub(super) const LONGEST: usize = 256;
 
 /// Longest stretch behind a name that is read: what joins it to the value, and the value.
 const REACH: usize = LONGEST + 96;

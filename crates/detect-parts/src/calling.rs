@@ -2,7 +2,7 @@
 //! American plan.
 
 /// Whether digits are a number behind its calling code.
-pub(crate) fn is_international(digits: &[u8]) -> bool {
+pub fn is_international(digits: &[u8]) -> bool {
     (1..=3).any(|len| {
         let (Some(code), Some(rest)) = (digits.get(..len), digits.get(len..)) else { return false };
         let known = CODES.iter().find(|(known, ..)| known.as_bytes() == code);
@@ -15,7 +15,7 @@ pub(crate) fn is_international(digits: &[u8]) -> bool {
 }
 
 /// Area code and exchange of the North American plan begin with 2 to 9.
-pub(crate) fn is_plan(digits: &[u8]) -> bool {
+pub fn is_plan(digits: &[u8]) -> bool {
     let is_lead = |at: usize| digits.get(at).is_some_and(|b| matches!(b, b'2'..=b'9'));
     digits.len() == 10 && is_lead(0) && is_lead(3)
 }
