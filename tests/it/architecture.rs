@@ -47,6 +47,7 @@ const RUNTIMES: [&str; 8] = [
 ///   it would force the NATS adapter on every process.
 /// - `crates/moderate`: what a bot must not say at a place, and the streams over it: the moderation stage looks at
 ///   whole answers with it and ingress at streams, before anything is released; no service may import another.
+/// - `crates/markup`: how Markdown and browsers read a text, so that `crates/moderate` stays small.
 /// - `crates/keep`, `crates/streams`: parts of ingress that stand for themselves, so that it stays small.
 /// - `crates/frames`, `crates/ledger`, `crates/merkle`: the record in files, and its tree, checkpoints and proofs. The
 ///   program for people reads and verifies the record without the service that fills it.
@@ -75,6 +76,7 @@ const DESIGNED: &[&str] = &[
     "crates/keep",
     "crates/ledger",
     "crates/ledger-postgres",
+    "crates/markup",
     "crates/measure",
     "crates/merkle",
     "crates/model",

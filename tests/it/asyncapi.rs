@@ -3,6 +3,7 @@
 use portcullis_bus_nats::subjects;
 use portcullis_config::schema;
 use portcullis_core::{Ask, BotId, Entry, HeldCase, Report, ResolutionRecord, StageName, Verdict};
+use portcullis_host::audit_key::AuditKey;
 use portcullis_ingress::Problem;
 use portcullis_ingress::request::CheckRequest;
 use serde_json::{Map, Value, json};
@@ -97,6 +98,7 @@ fn document() -> Value {
             "stage": channel(&address(&subjects::stage_check(&stage), ANY, "stage"), "a stage is asked; its queue group is its name", &["stage"], &["Ask", "Report"]),
             "journal": channel("portcullis.v1.journal.{kind}.{bot}", "what happened: JetStream stream JOURNAL", &["kind", "bot"], &["Entry"]),
             "held": channel(&address(&of_bot(subjects::held(&bot, "the-key")), "the-key", "key"), "sealed cases that wait for a person: JetStream stream HELD", &["bot", "key"], &["HeldCase"]),
+            "auditKey": channel(subjects::AUDIT_KEY, "the public key that what is personal in the record is sealed to", &[], &["AuditKeyRequest", "AuditKey"]),
         },
         "operations": {
             "askForAVerdict": operation("receive", "check", "CheckRequest", &["Verdict", "Problem"], "ingress answers with a verdict or a problem"),
@@ -106,6 +108,7 @@ fn document() -> Value {
             "askAStage": operation("send", "stage", "Ask", &["Report"], "ingress asks; a stage in any language answers"),
             "record": operation("send", "journal", "Entry", &[], "ingress records before it answers"),
             "hold": operation("send", "held", "HeldCase", &[], "ingress stores a case for a reviewer"),
+            "tellTheAuditKey": operation("receive", "auditKey", "AuditKeyRequest", &["AuditKey"], "audit answers; ingress asks where its configuration names no key"),
         },
         "components": {"messages": {
             "CheckRequest": message("CheckRequest", "a message to a bot, or an answer of one", schema::<CheckRequest>()),
@@ -116,6 +119,8 @@ fn document() -> Value {
             "Report": message("Report", "what a stage found", schema::<Report>()),
             "Entry": message("Entry", "one entry of the record", schema::<Entry>()),
             "HeldCase": message("HeldCase", "a sealed case", schema::<HeldCase>()),
+            "AuditKeyRequest": json!({"name": "AuditKeyRequest", "title": "AuditKeyRequest", "summary": "a request without a body"}),
+            "AuditKey": message("AuditKey", "audit's public key", schema::<AuditKey>()),
         }},
     })
 }
@@ -177,4 +182,5 @@ fn messages_are_as_the_document_says() {
         fits("Entry", value(serde_json::to_value(entry)));
     }
     fits("CheckRequest", json!({"text": "hello", "bot": "shop"}));
+    fits("AuditKey", json!({"audit_key": "00"}));
 }

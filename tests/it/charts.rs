@@ -1,6 +1,8 @@
-//! What the charts take from the code: the table of rights, and the server's configuration that it makes.
+//! What the charts take from the code: the table of rights, the server's configuration that it makes, and what streams
+//! set aside.
 
-use portcullis_bus_nats::Journals;
+use portcullis_bus_nats::admin::InitOptions;
+use portcullis_bus_nats::{Journals, streams};
 use portcullis_bus_rights::{self as rights, Rights, UserPassword};
 use portcullis_core::BotId;
 use secrecy::ExposeSecret;
@@ -67,4 +69,19 @@ fn the_server_configuration_that_the_chart_must_render() {
         .collect();
     let config = rights::server_config_of(&users, &table).unwrap();
     generated("tests/charts/users.golden.conf", config.expose_secret());
+}
+
+/// By this the umbrella says that the streams do not fit the volume of NATS, before nats-server does.
+#[test]
+fn the_umbrella_knows_what_the_streams_set_aside() {
+    let mib = 1024 * 1024;
+    let (mut journal, mut others) = (0, 0);
+    for stream in streams::streams(&InitOptions::default()) {
+        // A bucket has no limit, and nothing is set aside for it.
+        let bytes = stream.max_bytes.max(0);
+        assert_eq!(bytes % mib, 0, "{}", stream.name);
+        *(if stream.name == "JOURNAL" { &mut journal } else { &mut others }) += bytes / mib;
+    }
+    let text = serde_json::to_string_pretty(&json!({ "journalMib": journal, "othersMib": others }));
+    generated("k8s/charts/portcullis/files/streams.json", &format!("{}\n", text.unwrap()));
 }

@@ -27,7 +27,7 @@ async fn client(server: &NatsServer) -> Client {
 async fn bus(server: &NatsServer) -> Client {
     let bus = client(server).await;
     let options = admin::InitOptions {
-        journal_max_bytes: 64 * MIB,
+        journal_max_bytes: Some(64 * MIB),
         submit_max_bytes: MIB,
         held_max_bytes: MIB,
         bots: vec![shop()],

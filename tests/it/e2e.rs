@@ -1,6 +1,7 @@
 //! A gateway of real processes as bots, operators and monitors see it.
 
 mod doors;
+mod erasure;
 mod health;
 mod jaeger;
 mod limits;

@@ -12,7 +12,8 @@ use crate::workspace::{self, read, root};
 const OF_PROMETHEUS: [&str; 1] = ["up"];
 
 /// What a service exposes only after something went wrong; each is looked for in the sources instead.
-const RARE: [&str; 3] = [
+const RARE: [&str; 4] = [
+    "portcullis_audit_checkpoints_untold_total",
     "portcullis_policy_refused_total",
     "portcullis_submit_unsettled_total",
     "portcullis_stand_in_total",

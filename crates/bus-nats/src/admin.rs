@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::journals::Journals;
 pub use crate::streams::InitOptions;
-use crate::{store, streams};
+use crate::{store, streams, subjects};
 
 /// What became of a stream, bucket or consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,13 +72,15 @@ pub enum InitError {
     },
 }
 
-/// Makes or updates everything. Safe to run again, and while everything is in use.
+/// Makes or updates everything. Safe to run again, and while everything is in use: what the options do not say stays
+/// as it is, so that who changes one thing in a hurry changes nothing else.
 ///
 /// # Errors
 /// At the first thing that is not as it should be.
 pub async fn init(client: &Client, options: &InitOptions) -> Result<Vec<Change>, InitError> {
-    if options.replicas > 1 && client.server_info().cluster.is_none() {
-        return Err(InitError::NoCluster(options.replicas));
+    let copies = options.replicas.unwrap_or(1);
+    if copies > 1 && client.server_info().cluster.is_none() {
+        return Err(InitError::NoCluster(copies));
     }
     let found = Journals::found(client).await.map_err(|_| InitError::Away)?;
     let journals = match (options.journals, found) {
@@ -91,8 +93,15 @@ pub async fn init(client: &Client, options: &InitOptions) -> Result<Vec<Change>,
     let options = &InitOptions { journals, ..options.clone() };
     let context = store::context(client);
     let mut changes = Vec::new();
-    for stream in streams::streams(options) {
-        let (name, outcome) = (stream.name.clone(), make_stream(&context, stream).await?);
+    // A stream that an upgrade adds has as many copies as the record.
+    let record = found_stream(&context, subjects::JOURNAL).await?;
+    let like = InitOptions {
+        replicas: options.replicas.or(record.as_ref().map(|record| record.num_replicas)),
+        journal_max_bytes: options.journal_max_bytes.or(record.map(|record| record.max_bytes)),
+        ..options.clone()
+    };
+    for stream in streams::streams(&like) {
+        let (name, outcome) = (stream.name.clone(), make_stream(&context, stream, options).await?);
         changes.push(Change { name, outcome });
     }
     for (stream, consumer) in streams::consumers(options) {
@@ -103,14 +112,27 @@ pub async fn init(client: &Client, options: &InitOptions) -> Result<Vec<Change>,
     Ok(changes)
 }
 
-async fn make_stream(context: &Context, asked: Config) -> Result<Outcome, InitError> {
-    let name = asked.name.clone();
-    let found = match context.get_stream(&name).await {
-        Ok(stream) => Some(stream.cached_info().config.clone()),
+/// How a stream is; `None` where it is not there.
+async fn found_stream(context: &Context, name: &str) -> Result<Option<Config>, InitError> {
+    match context.get_stream(name).await {
+        Ok(stream) => Ok(Some(stream.cached_info().config.clone())),
         Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(inner) if inner.code() == 404 => None,
-            _ => return Err(InitError::Away),
+            GetStreamErrorKind::JetStream(inner) if inner.code() == 404 => Ok(None),
+            _ => Err(InitError::Away),
         },
+    }
+}
+
+async fn make_stream(
+    context: &Context,
+    asked: Config,
+    options: &InitOptions,
+) -> Result<Outcome, InitError> {
+    let name = asked.name.clone();
+    let found = found_stream(context, &name).await?;
+    let asked = match &found {
+        Some(found) => streams::keeping(asked, found, options),
+        None => asked,
     };
     let refused = |kind: CreateStreamErrorKind| match kind {
         CreateStreamErrorKind::JetStream(inner) => {

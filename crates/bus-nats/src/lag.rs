@@ -11,9 +11,10 @@ use crate::store;
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Looks at a durable consumer now and then until `shutdown`: `portcullis_consumer_pending` (not yet delivered) and
-/// `portcullis_consumer_unacknowledged` (delivered, not yet done). What cannot be had now is asked for again;
-/// the last figures stay until then.
+/// Looks at a durable consumer now and then until `shutdown`: `portcullis_consumer_pending` (not yet delivered),
+/// `portcullis_consumer_unacknowledged` (delivered, not yet done) and `portcullis_consumer_floor` (the number in the
+/// stream up to which all is done, which stands still where one entry is in the way). What cannot be had now is asked
+/// for again; the last figures stay until then.
 pub async fn watch(
     client: Client,
     stream: &'static str,
@@ -49,6 +50,8 @@ async fn look(client: &Client, stream: &str, consumer: &'static str) {
         metrics::gauge!("portcullis_consumer_pending", &labels).set(info.num_pending as f64);
         metrics::gauge!("portcullis_consumer_unacknowledged", &labels)
             .set(info.num_ack_pending as f64);
+        metrics::gauge!("portcullis_consumer_floor", &labels)
+            .set(info.ack_floor.stream_sequence as f64);
     }
 }
 

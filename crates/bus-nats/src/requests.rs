@@ -3,7 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::{Client, HeaderMap, Message, Subscriber};
 use bytes::Bytes;
@@ -37,6 +37,8 @@ pub struct Request {
     pub headers: Option<HeaderMap>,
     /// Its body.
     pub payload: Bytes,
+    /// When it was read: what time it leaves is counted from here, also while it waits for its turn.
+    pub read_at: Instant,
 }
 
 /// An answer.
@@ -304,6 +306,7 @@ where
             subject: message.subject.to_string(),
             headers: message.headers,
             payload: message.payload,
+            read_at: Instant::now(),
         };
         let answer = answer(
             self.client.clone(),

@@ -119,7 +119,7 @@ async fn answer(seats: Seats, figures: Arc<Figures>, request: Request) -> Reply 
 }
 
 async fn check(seats: &Seats, request: &Request) -> Result<Reply, CallError> {
-    let budget = wire::read_budget(request.headers.as_ref())?;
+    let budget = wire::read_budget(request.headers.as_ref(), request.read_at)?;
     if budget.is_spent() {
         return Err(CallError::Late);
     }

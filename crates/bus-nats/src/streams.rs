@@ -16,17 +16,21 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const DUPLICATES: Duration = Duration::from_secs(120);
 
 /// Readers of the record, each with a consumer of its own name.
-pub const READERS: [&str; 5] = ["audit", "search", "anomaly", "console", "rate-limit"];
+pub const READERS: [&str; 4] = ["audit", "search", "anomaly", "rate-limit"];
+
+/// Bytes of the record in each of its streams, where nobody said how many and none is there.
+const JOURNAL_BYTES: i64 = 4096 * MIB;
 
 /// Sizes and times that an operator may choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InitOptions {
-    /// Copies of each stream: 1 on a single server, 3 in production.
-    pub replicas: usize,
+    /// Copies of each stream: 1 on a single server, 3 in production; nothing: as many as are there, or one.
+    pub replicas: Option<usize>,
     /// How many streams the record has; nothing: as many as are there, or one. It can be said once.
     pub journals: Option<Journals>,
-    /// Bytes of the record that are kept for readers, in each of its streams; full, appends are refused.
-    pub journal_max_bytes: i64,
+    /// Bytes of the record that are kept for readers, in each of its streams; full, appends are refused. Nothing: as
+    /// many as are there, or 4 GiB.
+    pub journal_max_bytes: Option<i64>,
     /// How long the record is kept for readers.
     pub journal_max_age: Duration,
     /// Bytes of submitted messages that wait; full, new ones are refused.
@@ -37,6 +41,8 @@ pub struct InitOptions {
     pub held_max_age: Duration,
     /// Bytes of models; full, new ones are refused.
     pub models_max_bytes: i64,
+    /// Bytes of remembered verdicts; full, the oldest are forgotten before their day is over.
+    pub verdicts_max_bytes: i64,
     /// Bots, each with a consumer of its mail.
     pub bots: Vec<BotId>,
 }
@@ -44,20 +50,21 @@ pub struct InitOptions {
 impl Default for InitOptions {
     fn default() -> Self {
         Self {
-            replicas: 1,
+            replicas: None,
             journals: None,
-            journal_max_bytes: 4096 * MIB,
+            journal_max_bytes: None,
             journal_max_age: 7 * DAY,
             submit_max_bytes: 256 * MIB,
             held_max_bytes: 256 * MIB,
-            held_max_age: DAY,
+            held_max_age: 2 * DAY,
             models_max_bytes: 512 * MIB,
+            verdicts_max_bytes: 1024 * MIB,
             bots: vec![BotId::fallback()],
         }
     }
 }
 
-/// Every stream, the buckets' own included.
+/// Every stream, the buckets' own included, where none is there yet.
 pub fn streams(options: &InitOptions) -> Vec<Config> {
     let new = DiscardPolicy::New;
     let old = DiscardPolicy::Old;
@@ -70,7 +77,8 @@ pub fn streams(options: &InitOptions) -> Vec<Config> {
         ..plain(options)
     };
     let journals = options.journals.unwrap_or_default();
-    let (bytes, age) = (options.journal_max_bytes, options.journal_max_age);
+    let bytes = options.journal_max_bytes.unwrap_or(JOURNAL_BYTES);
+    let age = options.journal_max_age;
     let journal = |at: u16| Config {
         deny_delete: true,
         deny_purge: true,
@@ -92,11 +100,26 @@ pub fn streams(options: &InitOptions) -> Vec<Config> {
         base(subjects::DEAD, &["dead.*"], 256 * MIB, 30 * DAY, old),
         bucket(options, subjects::POLICY_BUCKET, 64, Duration::ZERO),
         bucket(options, subjects::CONTROL_BUCKET, 1, Duration::ZERO),
-        bucket(options, subjects::VERDICTS_BUCKET, 1, DAY),
+        Config {
+            max_bytes: options.verdicts_max_bytes,
+            discard: old,
+            ..bucket(options, subjects::VERDICTS_BUCKET, 1, DAY)
+        },
         bucket(options, subjects::MODEL_ROLES_BUCKET, 64, Duration::ZERO),
         object_store(options, subjects::MODELS_STORE),
     ];
     (0..journals.number()).map(journal).chain(rest).collect()
+}
+
+/// What a stream that is there keeps as it is, because nobody said otherwise.
+pub(crate) fn keeping(asked: Config, found: &Config, options: &InitOptions) -> Config {
+    let mut streams = options.journals.unwrap_or_default().streams();
+    let sized = options.journal_max_bytes.is_some() || !streams.any(|name| name == asked.name);
+    Config {
+        num_replicas: options.replicas.map_or(found.num_replicas, |_| asked.num_replicas),
+        max_bytes: if sized { asked.max_bytes } else { found.max_bytes },
+        ..asked
+    }
 }
 
 /// Every durable consumer, with its stream.
@@ -135,7 +158,7 @@ fn plain(options: &InitOptions) -> Config {
         duplicate_window: DUPLICATES,
         storage: StorageType::File,
         retention: RetentionPolicy::Limits,
-        num_replicas: options.replicas,
+        num_replicas: options.replicas.unwrap_or(1),
         allow_direct: true,
         ..Config::default()
     }
@@ -164,5 +187,38 @@ fn object_store(options: &InitOptions, name: &str) -> Config {
         discard: DiscardPolicy::New,
         allow_rollup: true,
         ..plain(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A command in the middle of an incident says one thing, and the rest stays: above all the copies.
+    #[test]
+    fn what_is_not_said_stays_as_it_is() {
+        let journals = Journals::new(2);
+        let there = InitOptions {
+            replicas: Some(3),
+            journals,
+            journal_max_bytes: Some(65_536 * MIB),
+            ..InitOptions::default()
+        };
+        let unsaid = InitOptions { journals, ..InitOptions::default() };
+        let larger = InitOptions { journal_max_bytes: Some(131_072 * MIB), ..unsaid.clone() };
+        let single = InitOptions { replicas: Some(1), ..unsaid.clone() };
+        for (found, name) in streams(&there).into_iter().map(|found| (found.clone(), found.name)) {
+            let kept = |options: &InitOptions| {
+                let asked = streams(options).into_iter().find(|asked| asked.name == name).unwrap();
+                keeping(asked, &found, options)
+            };
+            assert_eq!(kept(&unsaid), found, "{name}");
+            assert_eq!(kept(&larger).num_replicas, 3, "{name}");
+            assert_eq!(kept(&single).num_replicas, 1, "{name}");
+            let is_journal = name.starts_with(subjects::JOURNAL);
+            let bytes = if is_journal { 131_072 * MIB } else { found.max_bytes };
+            assert_eq!(kept(&larger).max_bytes, bytes, "{name}");
+            assert_eq!(kept(&single).max_bytes, found.max_bytes, "{name}");
+        }
     }
 }

@@ -38,6 +38,10 @@ pub const ADMIN_DOOR: &str = "portcullis.v1.admin.*";
 
 /// Where signed checkpoints of the record are told.
 pub const CHECKPOINT: &str = "portcullis.v1.checkpoint";
+/// Queue group of audit.
+pub const AUDIT: &str = "audit";
+/// Where audit tells the public key that ingress seals to.
+pub const AUDIT_KEY: &str = "portcullis.v1.audit.key";
 
 /// Where a stage is asked; its queue group is the stage's name.
 pub fn stage_check(stage: &StageName) -> String {

@@ -1,6 +1,6 @@
 //! Headers of a stage's request and reply, and the words for what went wrong.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
 use portcullis_bus::CallError;
@@ -50,13 +50,18 @@ pub(crate) fn write_budget(headers: &mut HeaderMap, budget: Budget) {
     headers.insert(BUDGET_HEADER, left.to_string());
 }
 
-/// Reads the budget of a request.
-pub(crate) fn read_budget(headers: Option<&HeaderMap>) -> Result<Budget, CallError> {
-    let Some(value) = headers.and_then(|headers| headers.get(BUDGET_HEADER)) else {
-        return Ok(Budget::of(DEFAULT_BUDGET));
+/// Reads the budget of a request that was read at `read_at`.
+pub(crate) fn read_budget(
+    headers: Option<&HeaderMap>,
+    read_at: Instant,
+) -> Result<Budget, CallError> {
+    let left = match headers.and_then(|headers| headers.get(BUDGET_HEADER)) {
+        Some(value) => {
+            Duration::from_millis(value.as_str().parse().map_err(|_| CallError::Unreadable)?)
+        }
+        None => DEFAULT_BUDGET,
     };
-    let left: u64 = value.as_str().parse().map_err(|_| CallError::Unreadable)?;
-    Ok(Budget::of(Duration::from_millis(left).min(LONGEST_BUDGET)))
+    Ok(Budget::until(read_at + left.min(LONGEST_BUDGET)))
 }
 
 #[cfg(test)]
@@ -83,13 +88,17 @@ mod tests {
         write_budget(&mut headers, Budget::of(Duration::from_micros(300)));
         assert_eq!(headers.get(BUDGET_HEADER).unwrap().as_str(), "1");
         write_budget(&mut headers, Budget::of(Duration::ZERO));
-        assert!(read_budget(Some(&headers)).unwrap().is_spent());
+        let read = |headers: Option<&HeaderMap>| read_budget(headers, Instant::now());
+        assert!(read(Some(&headers)).unwrap().is_spent());
         for bad in ["", "-1", "1.5", "soon", "99999999999999999999"] {
             headers.insert(BUDGET_HEADER, bad);
-            assert_eq!(read_budget(Some(&headers)), Err(CallError::Unreadable), "{bad:?}");
+            assert_eq!(read(Some(&headers)), Err(CallError::Unreadable), "{bad:?}");
         }
         headers.insert(BUDGET_HEADER, "18446744073709551615");
-        assert!(read_budget(Some(&headers)).unwrap().left() <= LONGEST_BUDGET);
-        assert!(read_budget(None).unwrap().left() <= DEFAULT_BUDGET);
+        assert!(read(Some(&headers)).unwrap().left() <= LONGEST_BUDGET);
+        assert!(read(None).unwrap().left() <= DEFAULT_BUDGET);
+        // the time for which it waited for its turn is gone
+        let a_minute_ago = Instant::now().checked_sub(LONGEST_BUDGET).unwrap();
+        assert!(read_budget(Some(&headers), a_minute_ago).unwrap().is_spent());
     }
 }

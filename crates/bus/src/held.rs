@@ -39,6 +39,9 @@ pub trait Held: Send + Sync + 'static {
     async fn remove(&self, bot: &BotId, key: &str) -> Result<(), HeldError>;
 }
 
+/// Bytes of cases that wait in memory; past it new ones are refused, as on the bus.
+const ROOM: usize = 256 * 1024 * 1024;
+
 /// Cases in memory.
 #[derive(Clone, Default)]
 pub struct MemoryHeld(Arc<Mutex<BTreeMap<(BotId, String), Bytes>>>);
@@ -57,7 +60,12 @@ impl MemoryHeld {
 #[async_trait]
 impl Held for MemoryHeld {
     async fn put(&self, item: HeldItem) -> Result<(), HeldError> {
-        self.lock().entry((item.bot, item.key)).or_insert(item.sealed);
+        let mut cases = self.lock();
+        let taken: usize = cases.values().map(Bytes::len).sum();
+        if taken + item.sealed.len() > ROOM {
+            return Err(HeldError::Away);
+        }
+        cases.entry((item.bot, item.key)).or_insert(item.sealed);
         Ok(())
     }
 

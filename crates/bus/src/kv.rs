@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -78,15 +79,26 @@ pub struct MemoryKv {
     inner: Arc<Mutex<Memory>>,
     changes: broadcast::Sender<KvEvent>,
     keep: usize,
-    capacity: usize,
+    capacity: Option<Capacity>,
+}
+
+/// How much a bucket in memory holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Capacity {
+    /// Bytes of keys and values.
+    pub bytes: usize,
+    /// How long a value is kept.
+    pub life: Duration,
 }
 
 #[derive(Default)]
 struct Memory {
     /// Newest last; `None` is a removal.
     values: BTreeMap<String, Vec<(u64, Option<Bytes>)>>,
-    /// Keys in the order in which they were first set; only where there is a capacity.
-    order: VecDeque<String>,
+    /// Keys in the order in which they were first set, and when that was; only where there is a capacity.
+    order: VecDeque<(Instant, String)>,
+    /// Bytes of keys and values.
+    bytes: usize,
     revision: u64,
 }
 
@@ -94,13 +106,13 @@ impl MemoryKv {
     /// An empty bucket that keeps `keep` revisions of each key (at least one).
     pub fn new(keep: usize) -> Self {
         let (changes, _) = broadcast::channel(1024);
-        Self { inner: Arc::default(), changes, keep: keep.max(1), capacity: usize::MAX }
+        Self { inner: Arc::default(), changes, keep: keep.max(1), capacity: None }
     }
 
-    /// Holds at most so many keys: past it the one that was set first is forgotten.
+    /// Holds so much and no more: past it what was set first is forgotten. Nobody watches such a bucket.
     #[must_use]
-    pub fn with_capacity(mut self, keys: usize) -> Self {
-        self.capacity = keys.max(1);
+    pub fn with_capacity(mut self, capacity: Capacity) -> Self {
+        self.capacity = Some(capacity);
         self
     }
 
@@ -116,19 +128,25 @@ impl MemoryKv {
         }
         memory.revision += 1;
         let revision = memory.revision;
-        let kept = memory.values.entry(key.to_owned()).or_default();
+        let Memory { values, order, bytes, .. } = &mut *memory;
+        let size = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
+        let is_new = !values.contains_key(key);
+        let kept = values.entry(key.to_owned()).or_default();
         kept.push((revision, value.clone()));
+        *bytes += size(&value) + if is_new { key.len() } else { 0 };
         let surplus = kept.len().saturating_sub(self.keep);
-        kept.drain(..surplus);
-        let is_new = kept.len() == 1 && surplus == 0;
-        if self.capacity < usize::MAX && is_new {
-            memory.order.push_back(key.to_owned());
-            if memory.order.len() > self.capacity
-                && let Some(oldest) = memory.order.pop_front()
+        *bytes -= kept.drain(..surplus).map(|(_, value)| size(&value)).sum::<usize>();
+        if let Some(capacity) = self.capacity {
+            let now = Instant::now();
+            if is_new {
+                order.push_back((now, key.to_owned()));
+            }
+            while let Some((set, oldest)) = order.front()
+                && (*bytes > capacity.bytes || now.duration_since(*set) >= capacity.life)
             {
-                memory.values.remove(&oldest);
-                // Nobody watches a bucket with a capacity; were it watched, this would be news.
-                let _ = self.changes.send(KvEvent::Gone { key: oldest });
+                let kept = values.remove(oldest).unwrap_or_default();
+                *bytes -= oldest.len() + kept.iter().map(|(_, value)| size(value)).sum::<usize>();
+                order.pop_front();
             }
         }
         // A send without a watcher is no error. Sent under the lock, so that a new watcher sees each
@@ -228,12 +246,28 @@ mod tests {
 
     #[tokio::test]
     async fn past_its_capacity_the_first_key_is_forgotten() {
-        let kv = MemoryKv::new(1).with_capacity(2);
+        let life = Duration::from_secs(3_600);
+        let kv = MemoryKv::new(1).with_capacity(Capacity { bytes: 30, life });
         for key in ["a", "b", "b", "c"] {
-            kv.put(key, "1".into()).await.unwrap();
+            kv.put(key, vec![0; 12].into()).await.unwrap();
         }
         assert_eq!(kv.get("a").await, Ok(None));
         assert!(kv.get("b").await.unwrap().is_some() && kv.get("c").await.unwrap().is_some());
+        kv.put("d", vec![0; 64].into()).await.unwrap();
+        assert_eq!(kv.get("d").await, Ok(None), "it is larger than the bucket");
+        let memory = kv.lock();
+        assert_eq!((memory.bytes, memory.values.len(), memory.order.len()), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_value_does_not_outlive_its_time() {
+        let life = Duration::from_millis(20);
+        let kv = MemoryKv::new(1).with_capacity(Capacity { bytes: 1 << 20, life });
+        kv.put("a", "1".into()).await.unwrap();
+        std::thread::sleep(life);
+        kv.put("b", "1".into()).await.unwrap();
+        assert_eq!(kv.get("a").await, Ok(None));
+        assert!(kv.get("b").await.unwrap().is_some());
     }
 
     #[tokio::test]

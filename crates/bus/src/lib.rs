@@ -18,7 +18,7 @@ mod spool;
 pub use caller::{CallError, Caller, Mixed};
 pub use held::{Held, HeldError, HeldItem, MemoryHeld};
 pub use journal::{Deliveries, Delivery, Journal, JournalError, MemoryJournal};
-pub use kv::{Kv, KvError, KvEvent, KvEvents, KvRecord, MemoryKv};
+pub use kv::{Capacity, Kv, KvError, KvEvent, KvEvents, KvRecord, MemoryKv};
 pub use local::{Local, Seats};
 pub use models::{MemoryModels, Modelled, Models, ModelsError, Roles, Stored};
 pub use outbox::{Mail, MailKind, MemoryOutbox, Outbox, OutboxError};

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use portcullis_core::{Ask, Report, Stage, StageName};
-use tokio::runtime::RuntimeFlavor;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::{CallError, Caller};
 
@@ -90,13 +91,17 @@ impl Local {
 impl Caller for Local {
     async fn call(&self, stage: &StageName, ask: &Ask) -> Result<Report, CallError> {
         let seats = self.0.get(stage).ok_or(CallError::Absent)?;
-        let runtime = tokio::runtime::Handle::current();
+        let runtime = Handle::current();
         let many_threads = runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
-        if many_threads && ask.total_bytes() > LONG {
-            // Long work on the CPU must not keep short messages waiting behind it.
-            tokio::task::block_in_place(|| runtime.block_on(seats.ask(ask)))
-        } else {
-            seats.ask(ask).await
+        if !many_threads || ask.total_bytes() <= LONG {
+            return seats.ask(ask).await;
         }
+        // Long work on the CPU must not keep short messages waiting behind it, nor the other asks of the task that
+        // asks: a task of its own, whose texts are shared.
+        let (seats, ask, span) = (seats.clone(), ask.clone(), tracing::Span::current());
+        let looked = tokio::task::spawn_blocking(move || {
+            runtime.block_on(async move { seats.ask(&ask).await }.instrument(span))
+        });
+        looked.await.unwrap_or(Err(CallError::Panicked))
     }
 }

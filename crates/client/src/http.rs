@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::channel::mpsc;
-use portcullis_core::{MessageId, ResolutionRecord, Verdict};
+use portcullis_core::{Direction, MessageId, ResolutionRecord, Verdict};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Response, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
@@ -78,8 +78,9 @@ impl HttpClient {
     ///
     /// # Errors
     /// [`Error::Refused`] with status 404 where the door does not remember it.
-    pub async fn look_up(&self, id: &MessageId) -> Result<CheckState, Error> {
-        let request = self.http.get(self.url(&format!("v1/checks/{id}"))?);
+    pub async fn look_up(&self, direction: Direction, id: &MessageId) -> Result<CheckState, Error> {
+        let way = direction.as_str();
+        let request = self.http.get(self.url(&format!("v1/checks/{id}?direction={way}"))?);
         let body = self.send(request).await?;
         serde_json::from_slice(&body).map_err(|_| Error::Unreadable)
     }

@@ -17,7 +17,7 @@ use portcullis_core::{
 use portcullis_state::Sealer;
 
 /// What an order `limit` leaves of a limit where it does not say.
-pub(crate) const LIMIT_FACTOR: f64 = 0.1;
+pub const LIMIT_FACTOR: f64 = 0.1;
 
 /// On what an order is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,21 @@ impl Scope {
             Self::Address(bot, address) => {
                 format!("address.{}", hash(sealer, "address", bot, address))
             }
+        }
+    }
+
+    /// Every key under which an order about it may stand, that of today's secret first: a changed master secret
+    /// forgets nobody.
+    pub fn keys(&self, sealer: &Sealer) -> Vec<String> {
+        match self {
+            Self::Speaker(bot, name) | Self::Conversation(bot, name) | Self::Address(bot, name) => {
+                sealer
+                    .keyed_hashes(&context(self.word(), bot), name)
+                    .into_iter()
+                    .map(|hash| format!("{}.{hash}", self.word()))
+                    .collect()
+            }
+            Self::All | Self::Bot(_) => vec![self.key(sealer)],
         }
     }
 
@@ -192,6 +207,35 @@ impl Control {
         factors
     }
 
+    /// Orders of wider scopes that stand against what `scope` is about, in words.
+    pub fn wider(&self, scope: &Scope, now: Timestamp) -> Vec<String> {
+        let wider = match scope {
+            Scope::All => vec![],
+            Scope::Bot(_) => vec![Scope::All],
+            _ => vec![Scope::All, Scope::Bot(scope.bot().cloned().unwrap_or_else(BotId::fallback))],
+        };
+        let orders = self.orders.load();
+        let standing = |wide: Scope| {
+            let key = match &wide {
+                Scope::Bot(bot) => format!("bot.{bot}"),
+                _ => "all.all".to_owned(),
+            };
+            let fitting = orders.by_scope.get(&key).into_iter().flat_map(HashMap::iter);
+            fitting
+                .filter(|(_, order)| order.expires_at.is_none_or(|until| until > now))
+                .map(|(author, order)| {
+                    let until = order.expires_at.map(|at| format!(" until {at:.0}"));
+                    let until = until.unwrap_or_default();
+                    let what = order.action.as_str();
+                    format!("{what} for {} by {} ({author}){until}", wide.word(), order.by)
+                })
+                .collect::<Vec<_>>()
+        };
+        let mut still: Vec<String> = wider.into_iter().flat_map(standing).collect();
+        still.sort();
+        still
+    }
+
     /// The same, where names are known only as keyed hashes.
     pub fn findings_for(
         &self,
@@ -282,17 +326,7 @@ pub async fn erase(
     scope: &Scope,
     sealer: &Sealer,
 ) -> Result<(), KvError> {
-    let names = match scope {
-        Scope::Speaker(bot, name) | Scope::Conversation(bot, name) | Scope::Address(bot, name) => {
-            sealer
-                .keyed_hashes(&context(scope.word(), bot), name)
-                .into_iter()
-                .map(|hash| format!("{}.{hash}", scope.word()))
-                .collect()
-        }
-        _ => vec![scope.key(sealer)],
-    };
-    for name in names {
+    for name in scope.keys(sealer) {
         kv.delete(&format!("{author}.{name}")).await?;
     }
     Ok(())

@@ -16,6 +16,7 @@ mod vault;
 mod walk;
 
 pub use edits::MaskHash;
+pub use receipt::gap;
 pub use run::{Given, Identity, Memory, Pipeline};
 pub use shown::for_bot;
 pub use vault::Vaulting;

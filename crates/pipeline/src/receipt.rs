@@ -37,7 +37,7 @@ pub(crate) fn skipped(stage: &StageName, why: impl Into<String>) -> Check {
 }
 
 /// The stage should have answered and did not.
-pub(crate) fn gap(stage: &StageName, cause: Cause, effect: Effect, took: Duration) -> Check {
+pub fn gap(stage: &StageName, cause: Cause, effect: Effect, took: Duration) -> Check {
     Check {
         cause: Some(cause),
         effect: Some(effect),

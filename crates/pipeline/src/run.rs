@@ -90,7 +90,7 @@ impl Pipeline {
             chars: interaction.places().map(|(_, text)| text.expose().chars().count()).sum(),
             more: given.more,
         };
-        let mut walk = Walk::new(given.control, &given.control_version);
+        let mut walk = Walk::new(interaction.direction, given.control, &given.control_version);
         let mut vaulted = Vaulted::default();
         if policy.document().mode == Mode::Bypass {
             for call in plan.calls() {

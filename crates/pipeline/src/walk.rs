@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use portcullis_bus::CallError;
 use portcullis_core::{
-    Cause, Check, Decision, Edit, Effect, Finding, Gap, Interaction, Learned, Recorded, Report,
-    Severity, StageName, Text, Tone, ToneDirective, Verdict, View,
+    Cause, Check, Decision, Direction, Edit, Effect, Finding, Gap, Interaction, Learned, Recorded,
+    Report, Severity, StageName, Text, Tone, ToneDirective, Verdict, View,
 };
 use portcullis_policy::{Call, Mode, Policy, judge, rewritten};
 
@@ -22,7 +22,7 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// The text after masking, also where it is not forwarded.
     pub masked: Text,
-    /// Whether the sanitizer saw the whole text, so that `masked` may be kept.
+    /// Whether whoever masks in this direction saw the whole text, so that `masked` may be kept.
     pub cleaned: bool,
     /// What goes into the conversation's state.
     pub learned: Learned,
@@ -38,6 +38,8 @@ pub(crate) struct Walk {
     learned: Learned,
     tone: Option<Tone>,
     retry_after_s: Option<u64>,
+    /// The stage that masks: a person's message the sanitizer, an answer moderation.
+    masks: StageName,
     cleaned: bool,
 }
 
@@ -51,8 +53,12 @@ pub(crate) struct Answer {
 }
 
 impl Walk {
-    pub(crate) fn new(control: Vec<Finding>, control_version: &str) -> Self {
+    pub(crate) fn new(direction: Direction, control: Vec<Finding>, control_version: &str) -> Self {
         Self {
+            masks: match direction {
+                Direction::Inbound => StageName::sanitizer(),
+                Direction::Outbound => StageName::moderation(),
+            },
             views: Vec::new(),
             findings: control,
             gaps: Vec::new(),
@@ -99,7 +105,7 @@ impl Walk {
             }
             self.gap(stage, Cause::Partial, effect);
         }
-        if *stage == StageName::sanitizer() {
+        if *stage == self.masks {
             self.cleaned = whole;
         }
         self.receipt.push(line);

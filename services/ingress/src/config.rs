@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use portcullis_config::{
     CommonConfig, HealthConfig, HttpConfig, NatsConfig, RedisConfig, Secret, TelemetryConfig,
 };
-use portcullis_personal::Envelope;
+use portcullis_personal::{Envelope, Sealing};
 use portcullis_state::Sealer;
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -37,9 +37,12 @@ pub struct Config {
     pub master_secret: Option<Secret>,
     /// The master secret before this one: what was sealed under it can still be opened.
     pub previous_master_secret: Option<Secret>,
-    /// Public key of audit, 64 hex digits: what is personal in the record is sealed to it. Absent: the masked
-    /// text stands in the journal as it is.
+    /// Public key of audit, 64 hex digits: what is personal in the record is sealed to it. Absent: audit is asked for it
+    /// over NATS, where it is the only one; until it has answered, the record gets no text.
     pub audit_key: Option<String>,
+    /// Leave the masked text in the record as it is, where audit_key is absent, and do not ask for the key. Whoever reads
+    /// the journal reads it, and neither erasure nor retention reaches it.
+    pub clear_text_in_record: bool,
     /// API keys of bots over HTTP. Without any key the HTTP door opens on loopback addresses only.
     pub keys: Vec<BotKeys>,
     /// SHA-256 of the API keys of operators over HTTP, in hex; at most two.
@@ -88,6 +91,7 @@ impl Default for Config {
             master_secret: None,
             previous_master_secret: None,
             audit_key: None,
+            clear_text_in_record: false,
             keys: Vec::new(),
             operator_keys: Vec::new(),
             policies: None,
@@ -148,12 +152,22 @@ impl Config {
         }
     }
 
-    /// What seals the personal part of the record, where audit's key is known.
+    /// In which form the record gets what is personal.
     ///
     /// # Errors
-    /// Where the key is none.
-    pub fn envelope(&self) -> anyhow::Result<Option<Envelope>> {
-        self.audit_key.as_deref().map(Envelope::new).transpose().context("audit_key")
+    /// Where audit's key is none.
+    pub fn sealing(&self) -> anyhow::Result<Sealing> {
+        let envelope = self.audit_key.as_deref().map(Envelope::new).transpose();
+        Ok(match envelope.context("audit_key")? {
+            Some(envelope) => Sealing::to(envelope),
+            None if self.clear_text_in_record => Sealing::in_the_clear(),
+            None => Sealing::default(),
+        })
+    }
+
+    /// Whether audit is asked for its key.
+    pub fn asks_for_audit_key(&self) -> bool {
+        self.audit_key.is_none() && !self.clear_text_in_record
     }
 
     /// The folder of the spool.

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use portcullis_bus::{Held, Kv, Mail, Outbox, Recorder};
 use portcullis_core::{
-    Cause, Check, Clock, ConversationId, Decision, Direction, Effect, Finding, Interaction, Known,
-    Measures, SpeakerId, StageName, Status, Verdict,
+    Cause, Check, Clock, Decision, Effect, Finding, Interaction, Recorded, StageName, Verdict,
 };
-use portcullis_personal::Envelope;
-use portcullis_pipeline::{Given, Identity, Outcome, Pipeline, Vaulting, told};
-use portcullis_policy::{OnGap, Policy};
-use portcullis_state::{ConversationUpdate, Conversations, Keeper, Sealer};
+use portcullis_personal::Sealing;
+use portcullis_pipeline::{Given, Identity, Outcome, Pipeline, Vaulting, gap, told};
+use portcullis_policy::Policy;
+use portcullis_state::{Conversations, Keeper, Sealer};
 use tracing::Instrument;
 
 use crate::control::{Control, context};
+use crate::holding::away;
 use crate::policies::Policies;
 use crate::recording::set_verdict;
 use portcullis_door::Problem;
@@ -25,8 +25,6 @@ use portcullis_keep::once::{First, Once, Remembered};
 use portcullis_keep::throttles::Throttles;
 use portcullis_streams::{Ended, settle};
 
-/// Time for storing what a message taught, after its verdict was decided.
-const STATE_BUDGET: Duration = Duration::from_millis(25);
 /// Time for looking up an id.
 const RECALL_BUDGET: Duration = Duration::from_millis(100);
 
@@ -64,7 +62,7 @@ pub struct Gateway {
     pub(crate) throttles: Arc<Throttles>,
     pub(crate) keeper: Option<Keeper>,
     pub(crate) text_bytes: usize,
-    pub(crate) envelope: Option<Arc<Envelope>>,
+    pub(crate) sealing: Sealing,
 }
 
 /// A request that was admitted.
@@ -99,7 +97,7 @@ impl Gateway {
             throttles,
             keeper: None,
             text_bytes: usize::MAX,
-            envelope: None,
+            sealing: Sealing::default(),
         }
     }
 
@@ -184,7 +182,7 @@ impl Gateway {
             match tokio::time::timeout(RECALL_BUDGET, recall).await {
                 Ok(Ok(Some(known))) => {
                     let known = Once::same(known, digest)?;
-                    return Ok(self.again(known, &interaction, &policy, since).await);
+                    return self.again(known, &interaction, &policy, since, throttling).await;
                 }
                 Ok(Ok(None)) => {}
                 Ok(Err(_)) | Err(_) => memory_gap = true,
@@ -212,14 +210,20 @@ impl Gateway {
         // Who is held is asked for later by id, whoever made the id.
         if digest.is_some() || held {
             let digest = digest.unwrap_or_else(|| self.once.digest(&interaction));
-            let mine =
-                Remembered { digest, verdict: outcome.verdict.clone(), entry: entry.clone() };
+            // Whoever is asked about it later says where the record will have it.
+            let recorded = if self.records() { Recorded::Journal } else { Recorded::Nowhere };
+            let verdict = Verdict { recorded, ..outcome.verdict.clone() };
+            let mine = Remembered { digest, verdict, entry: entry.clone() };
             let first = self.once.first(bot, direction, &mine);
             match tokio::time::timeout(RECALL_BUDGET, first).await {
                 Ok(Ok(First::Mine)) => {}
                 Ok(Ok(First::Theirs(theirs))) => {
+                    if held && theirs.verdict.decision != Decision::Hold {
+                        // The case that was just kept is that of no verdict.
+                        self.forget_held(bot, direction, &interaction.id).await;
+                    }
                     let theirs = Once::same(*theirs, &mine.digest)?;
-                    return Ok(self.again(theirs, &interaction, &policy, since).await);
+                    return self.again(theirs, &interaction, &policy, since, throttling).await;
                 }
                 Ok(Err(_)) | Err(_) if !memory_gap => {
                     outcome.verdict.receipt.push(store_gap());
@@ -228,28 +232,28 @@ impl Gateway {
             }
         }
         let learning = self.learn(&interaction, &identity, &outcome);
-        let recording = self.record(&entry, &policy);
+        let mut verdict = outcome.verdict.clone();
+        let recording = self.record_or_block(&entry, &policy, &mut verdict);
         let (recorded, ()) = tokio::join!(recording, learning);
-        match recorded {
-            Ok(recorded) => outcome.verdict.recorded = recorded,
-            Err(_) if policy.document().on_journal_gap == OnGap::Pass => {}
-            Err(_) => {
-                block(&mut outcome.verdict, &policy, "gap.journal.away");
-                settle(&mut outcome.verdict, streamed.as_ref());
-                if held {
-                    // Nobody is to release what was never recorded.
-                    let forgotten = self.forget_held(bot, direction, &interaction.id);
-                    let _ = tokio::time::timeout(RECALL_BUDGET, forgotten).await;
-                }
-                if repeatable || held {
-                    set_verdict(&mut entry, &outcome.verdict);
-                    let digest = self.once.digest(&interaction);
-                    let verdict = outcome.verdict.clone();
-                    let mine = Remembered { digest, verdict, entry };
-                    let replaced = self.once.replace(bot, direction, &mine);
-                    let _ = tokio::time::timeout(RECALL_BUDGET, replaced).await;
-                }
+        outcome.verdict = verdict;
+        if !recorded && throttling == Throttling::Final {
+            // It waits in its queue, and gets the verdict that is remembered when the record is back.
+            return Err(away("the journal"));
+        }
+        if !recorded {
+            settle(&mut outcome.verdict, streamed.as_ref());
+            if held {
+                // Nobody is to release what was never recorded.
+                self.forget_held(bot, direction, &interaction.id).await;
             }
+        }
+        let is_told_rightly = recorded && outcome.verdict.recorded != Recorded::Nowhere;
+        if (repeatable || held) && self.records() && !is_told_rightly {
+            set_verdict(&mut entry, &outcome.verdict);
+            let digest = self.once.digest(&interaction);
+            let mine = Remembered { digest, verdict: outcome.verdict.clone(), entry };
+            let replaced = self.once.replace(bot, direction, &mine);
+            let _ = tokio::time::timeout(RECALL_BUDGET, replaced).await;
         }
         let took = self.parts.clock.instant().saturating_duration_since(since);
         outcome.verdict.took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -257,29 +261,37 @@ impl Gateway {
     }
 
     /// The verdict of an id that came before. Its entry is written again: the same id twice is one entry,
-    /// and whoever died between remembering and recording left it out. While an order blocks the message,
-    /// a text is not let through by memory either: that answer is an entry of its own.
+    /// and whoever died between remembering and recording left it out. Where it cannot be written, memory lets
+    /// nothing through that the policy wants recorded. While an order blocks the message, a text is not let through
+    /// by memory either: that answer is an entry of its own.
     async fn again(
         &self,
         mut known: Remembered,
         interaction: &Interaction,
         policy: &Policy,
         since: Instant,
-    ) -> Verdict {
+        throttling: Throttling,
+    ) -> Result<Verdict, Problem> {
         if known.verdict.decision.forwards() && self.is_stopped(interaction, policy) {
             let who = self.identity(interaction);
             let mut outcome = self.run(interaction, &who, policy, since, Vec::new()).await;
             let suffix = format!("/control-{}", self.parts.clock.now().as_millisecond());
             let entry = self.entry(interaction, &who, policy, &outcome, &suffix);
-            if let Ok(recorded) = self.record(&entry, policy).await {
-                outcome.verdict.recorded = recorded;
+            self.record_or_block(&entry, policy, &mut outcome.verdict).await;
+            return Ok(outcome.verdict);
+        }
+        let mut verdict = known.verdict.clone();
+        let recorded = self.record_or_block(&known.entry, policy, &mut verdict).await;
+        match known.verdict.decision {
+            _ if recorded => Ok(verdict),
+            _ if throttling == Throttling::Final => Err(away("the journal")),
+            // What does not go on anyway stays what it was.
+            decision if !decision.forwards() => {
+                known.verdict.recorded = Recorded::Nowhere;
+                Ok(known.verdict)
             }
-            return outcome.verdict;
+            _ => Ok(verdict),
         }
-        if let Ok(recorded) = self.record(&known.entry, policy).await {
-            known.verdict.recorded = recorded;
-        }
-        known.verdict
     }
 
     /// Whether what operators have ordered blocks this message.
@@ -314,58 +326,6 @@ impl Gateway {
         };
         pipeline.run(interaction, given).await
     }
-
-    /// Keyed hashes in the place of names.
-    pub(crate) fn identity(&self, interaction: &Interaction) -> Identity {
-        let Parts { sealer, control, clock, .. } = &*self.parts;
-        let hash =
-            |what: &str, name: &str| sealer.keyed_hash(&context(what, &interaction.bot), name);
-        Identity {
-            speaker: interaction
-                .speaker
-                .as_ref()
-                .and_then(|name| SpeakerId::parse(&hash("speaker", name.as_str())).ok()),
-            conversation: interaction
-                .conversation
-                .as_ref()
-                .and_then(|name| ConversationId::parse(&hash("conversation", name.as_str())).ok()),
-            api_key: None,
-            factors: control.factors(interaction, sealer, clock.now()),
-        }
-    }
-
-    pub(crate) async fn known(
-        &self,
-        interaction: &Interaction,
-        who: &Identity,
-    ) -> Result<Known, Cause> {
-        let Some(key) = &who.conversation else { return Ok(Known::default()) };
-        let loaded = self.parts.conversations.begin(&interaction.bot, key.as_str()).await;
-        loaded.map(Known::from).map_err(|_| Cause::Dependency)
-    }
-
-    /// Stores what a message taught. What was not let in teaches no values.
-    async fn learn(&self, interaction: &Interaction, who: &Identity, outcome: &Outcome) {
-        let Some(key) = &who.conversation else { return };
-        let store = outcome.verdict.check(&StageName::conversation());
-        if store.is_some_and(|check| check.status == Status::Gap) {
-            // It was away a moment ago: nobody waits for it twice.
-            metrics::counter!("portcullis_conversation_updates_lost_total").increment(1);
-            return;
-        }
-        let mut learned = outcome.learned.clone();
-        if !outcome.verdict.decision.forwards() {
-            learned.values.clear();
-        }
-        let update = match interaction.direction {
-            Direction::Inbound => ConversationUpdate::message(learned),
-            Direction::Outbound => ConversationUpdate::answer(learned),
-        };
-        let updated = self.parts.conversations.update(&interaction.bot, key.as_str(), &update);
-        if !matches!(tokio::time::timeout(STATE_BUDGET, updated).await, Ok(Ok(_))) {
-            metrics::counter!("portcullis_conversation_updates_lost_total").increment(1);
-        }
-    }
 }
 
 /// Turns a verdict into a block because something that must not be missing is.
@@ -383,16 +343,5 @@ pub(crate) fn block(verdict: &mut Verdict, policy: &Policy, reason: &str) {
 
 /// The memory of verdicts was away: the same id might get a second verdict.
 fn store_gap() -> Check {
-    Check {
-        stage: StageName::verdicts(),
-        version: None,
-        status: Status::Gap,
-        why: None,
-        cause: Some(Cause::Dependency),
-        effect: Some(Effect::Pass),
-        mode: None,
-        coverage: None,
-        took_us: 0,
-        measures: Measures::default(),
-    }
+    gap(&StageName::verdicts(), Cause::Dependency, Effect::Pass, Duration::ZERO)
 }

@@ -19,6 +19,9 @@ use portcullis_keep::once;
 
 /// Time for keeping a case before the verdict that says so is given.
 const HOLD_BUDGET: Duration = Duration::from_millis(200);
+/// Cases, and bytes of their texts, that are listed at once: an answer has to fit into a message of the bus.
+const TOLD: usize = 200;
+const TOLD_BYTES: usize = 2 * 1024 * 1024;
 /// Who resolves what nobody looked at.
 const NOBODY: &str = "portcullis";
 
@@ -83,12 +86,14 @@ impl Gateway {
 
     /// Forgets a case that was kept for a verdict which is none.
     pub(crate) async fn forget_held(&self, bot: &BotId, direction: Direction, id: &MessageId) {
-        if self.parts.held.remove(bot, &once::key(direction, id)).await.is_err() {
-            tracing::error!(bot = %bot, id = %id, "a held case of a blocked message stays");
+        let key = once::key(direction, id);
+        let removed = tokio::time::timeout(HOLD_BUDGET, self.parts.held.remove(bot, &key)).await;
+        if !matches!(removed, Ok(Ok(()))) {
+            tracing::error!(bot = %bot, id = %id, "a held case of a message that is not held stays");
         }
     }
 
-    /// Every case that waits, of one bot or of all.
+    /// The cases that wait, of one bot or of all, oldest first: as many as an answer takes.
     ///
     /// # Errors
     /// 503 where the store is away.
@@ -96,6 +101,14 @@ impl Gateway {
         let items = self.parts.held.list(bot).await.map_err(|_| away("the held store"))?;
         let mut cases: Vec<HeldCase> = items.iter().filter_map(|item| self.open(item)).collect();
         cases.sort_by_key(|case| case.held_at);
+        let mut bytes = 0;
+        let told = cases.iter().take(TOLD).take_while(|case| {
+            let fits = bytes == 0 || bytes + case.text.len() <= TOLD_BYTES;
+            bytes += case.text.len();
+            fits
+        });
+        let told = told.count();
+        cases.truncate(told);
         Ok(cases)
     }
 
@@ -109,13 +122,21 @@ impl Gateway {
         case
     }
 
-    /// The verdict of a check, as the bot's policy lets it be told, and, if it was held, its resolution.
+    /// The verdict of a check, as the bot's policy lets it be told, and, if it was held, its resolution. Without a
+    /// direction a person's message comes before an answer of the same id.
     ///
     /// # Errors
     /// 404 where nothing is remembered or the bot is not known, 503 where the store is away.
-    pub async fn look_up(&self, bot: &BotId, id: &MessageId) -> Result<CheckState, Problem> {
+    pub async fn look_up(
+        &self,
+        bot: &BotId,
+        direction: Option<Direction>,
+        id: &MessageId,
+    ) -> Result<CheckState, Problem> {
         let policy = self.parts.policies.pin(bot)?;
-        for direction in [Direction::Inbound, Direction::Outbound] {
+        let both = [Direction::Inbound, Direction::Outbound];
+        for direction in both.into_iter().filter(|one| direction.is_none_or(|asked| asked == *one))
+        {
             let known = self.once.recall(bot, direction, id).await;
             if let Some(known) = known.map_err(|_| away("the memory of verdicts"))? {
                 let resolution = self.once.resolution(bot, direction, id).await;
@@ -255,13 +276,17 @@ impl Gateway {
         Ok(())
     }
 
-    /// Expires what nobody looked at, and finishes what somebody resolved and died over.
-    pub async fn sweep_held(&self) {
+    /// Expires what nobody looked at. `all`: also finishes what somebody resolved and died over, for which each case
+    /// is looked up.
+    pub async fn sweep_held(&self, all: bool) {
         let Ok(items) = self.parts.held.list(None).await else { return };
         metrics::gauge!("portcullis_held").set(items.len() as f64);
         let now = self.parts.clock.now();
         for item in &items {
             let Some(case) = self.open(item) else { continue };
+            if !all && case.expires_at > now {
+                continue;
+            }
             let (bot, id) = (&case.bot, &case.verdict.id);
             let swept = match self.once.resolution(bot, case.direction, id).await {
                 Ok(Some(record)) => self.announce(bot, &item.key, &record).await,

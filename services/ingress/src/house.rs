@@ -16,6 +16,8 @@ use crate::policies::{FolderState, Policies};
 const SUMMARIES: Duration = Duration::from_secs(5);
 /// Between two looks for held messages that have expired.
 const SWEEP: Duration = Duration::from_secs(2);
+/// Every so many sweeps, cases that are not over are looked up as well.
+const SWEEPS_OF_ALL: u32 = 15;
 /// Before a lost bucket is watched again.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -66,9 +68,9 @@ pub fn keep(
     until_shutdown(kit, "spool", async move { recorder.deliver().await });
     let sweeping = gateway.clone();
     until_shutdown(kit, "held", async move {
-        loop {
+        for sweep in 0_u32.. {
             tokio::time::sleep(SWEEP).await;
-            sweeping.sweep_held().await;
+            sweeping.sweep_held(sweep.is_multiple_of(SWEEPS_OF_ALL)).await;
         }
     });
     let (gateway, shutdown) = (gateway.clone(), kit.shutdown().clone());

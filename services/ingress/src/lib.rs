@@ -6,7 +6,7 @@
 
 pub mod admin;
 pub mod config;
-pub mod control;
+mod conversation;
 pub mod doors;
 mod gateway;
 mod holding;
@@ -20,5 +20,6 @@ pub use gateway::{Gateway, Parts, Throttling};
 pub use holding::{CheckState, Resolve};
 pub use portcullis_door::{Problem, auth, json, request};
 pub use portcullis_host::{Replicas, StandIn};
-pub use portcullis_keep::policies;
+pub use portcullis_keep::{control, policies};
+pub use portcullis_personal::Sealing;
 pub use portcullis_streams as streams;

@@ -1,14 +1,12 @@
 //! What of a message goes into the record: an entry for each verdict, and summaries of floods.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::{
-    Body, BotId, Direction, Entry, Interaction, Recorded, Sealed, Shape, SpeakerId, Text, Verdict,
-    VerdictRecord,
+    Body, BotId, Direction, Entry, Interaction, Recorded, Shape, SpeakerId, Verdict, VerdictRecord,
 };
-use portcullis_personal::Envelope;
+use portcullis_personal::Sealing;
 use portcullis_pipeline::{Identity, Outcome};
 use portcullis_policy::{KeepText, OnGap, Policy};
 
@@ -16,17 +14,33 @@ use crate::control::context;
 use crate::gateway::{Gateway, block};
 
 impl Gateway {
-    /// Seals what is personal in the record: only audit reads it.
+    /// Gives the record what is personal in this form. Without it the record gets nothing personal.
     #[must_use]
-    pub fn sealing(mut self, envelope: Option<Envelope>) -> Self {
-        self.envelope = envelope.map(Arc::new);
-        self
+    pub fn sealing(self, sealing: Sealing) -> Self {
+        Self { sealing, ..self }
     }
 
     pub(crate) async fn record(&self, entry: &Entry, policy: &Policy) -> Result<Recorded, ()> {
         let Some(recorder) = &self.parts.recorder else { return Ok(Recorded::Nowhere) };
         let time = policy.plan(Direction::Inbound).journal;
         recorder.record(entry, time).await.map_err(|_| ())
+    }
+
+    /// Writes a verdict's entry and says in the verdict where it is. Where it cannot be written, and the policy lets
+    /// nothing pass that is not recorded, the verdict becomes a block: `false`.
+    pub(crate) async fn record_or_block(
+        &self,
+        entry: &Entry,
+        policy: &Policy,
+        verdict: &mut Verdict,
+    ) -> bool {
+        let recorded = self.record(entry, policy).await;
+        verdict.recorded = recorded.unwrap_or(Recorded::Nowhere);
+        if recorded.is_err() && policy.document().on_journal_gap != OnGap::Pass {
+            block(verdict, policy, "gap.journal.away");
+            return false;
+        }
+        true
     }
 
     pub(crate) async fn throttled(
@@ -43,11 +57,7 @@ impl Gateway {
         if self.throttles.count(&interaction.bot, speaker, now) {
             let suffix = format!("/throttle-{}", now.as_millisecond());
             let entry = self.entry(interaction, who, policy, &outcome, &suffix);
-            match self.record(&entry, policy).await {
-                Ok(recorded) => verdict.recorded = recorded,
-                Err(()) if policy.document().on_journal_gap == OnGap::Pass => {}
-                Err(()) => block(&mut verdict, policy, "gap.journal.away"),
-            }
+            self.record_or_block(&entry, policy, &mut verdict).await;
         }
         verdict
     }
@@ -78,7 +88,7 @@ impl Gateway {
     ) -> Entry {
         let Interaction { bot, direction, id, .. } = interaction;
         let keep = policy.document().keep_text;
-        let raw = keep == KeepText::Raw && self.envelope.is_some();
+        let raw = keep == KeepText::Raw && self.sealing.seals();
         let masked = outcome.cleaned && keep != KeepText::None;
         let kept = if raw {
             Some(interaction.text.clone())
@@ -93,10 +103,8 @@ impl Gateway {
         };
         let whole: String = interaction.places().map(|(_, text)| text.expose()).collect();
         let id = format!("verdict/{bot}/{}/{id}{suffix}", direction.as_str());
-        let (text, personal) = match &self.envelope {
-            None => (kept, None),
-            Some(envelope) => (None, self.seal(envelope, &id, interaction, kept, raw)),
-        };
+        let now = self.parts.clock.instant();
+        let (text, personal) = self.sealing.parts(&id, interaction, kept, raw, now);
         Entry {
             id,
             bot: bot.clone(),
@@ -118,22 +126,6 @@ impl Gateway {
             })),
         }
     }
-
-    /// Seals what is personal in an entry. What cannot be sealed is not kept.
-    fn seal(
-        &self,
-        envelope: &Envelope,
-        id: &str,
-        interaction: &Interaction,
-        text: Option<Text>,
-        context: bool,
-    ) -> Option<Sealed> {
-        let personal = portcullis_personal::of(interaction, text, context)?;
-        let sealed = envelope.seal(id, &personal, self.parts.clock.instant());
-        sealed
-            .inspect_err(|error| tracing::error!(%error, "an entry is kept without its text"))
-            .ok()
-    }
 }
 
 /// The network of an address: as far as one provider's customer usually reaches.
@@ -153,6 +145,6 @@ fn network(address: IpAddr) -> String {
 /// Puts a changed verdict into its entry.
 pub(crate) fn set_verdict(entry: &mut Entry, verdict: &Verdict) {
     if let Body::Verdict(record) = &mut entry.body {
-        record.verdict = Verdict { text: None, ..verdict.clone() };
+        record.verdict = Verdict { text: None, recorded: Recorded::Journal, ..verdict.clone() };
     }
 }

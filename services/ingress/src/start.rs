@@ -23,7 +23,7 @@ use crate::gateway::{Gateway, Parts};
 use crate::house::{self, PolicySource};
 use crate::policies::{Policies, Strangers};
 use portcullis_door::auth::Keys;
-use portcullis_host::{Replicas, StandIn};
+use portcullis_host::{Replicas, StandIn, audit_key};
 
 /// How long a store on the bus may take for what is not in a message's own budget.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -124,6 +124,16 @@ pub async fn on_the_bus(
         .with_spool(&folder, config.spool.max_bytes)
         .with_context(|| format!("spool.folder: {}", folder.display()))?;
     let control = Control::new();
+    let sealing = config.sealing()?;
+    if config.asks_for_audit_key() {
+        let (client, sealing, ended) = (client.clone(), sealing.clone(), kit.shutdown().clone());
+        kit.tasks().spawn("audit-key", async move {
+            tokio::select! {
+                () = audit_key::learn(&client, |key| sealing.learn(key).is_ok()) => {}
+                () = ended.cancelled() => {}
+            }
+        });
+    }
     let gateway = Gateway::new(Parts {
         pipeline: pipeline_among(caller, &sealer, &clock, replicas),
         policies: policies.clone(),
@@ -139,7 +149,7 @@ pub async fn on_the_bus(
     })
     .with_vault(vault)
     .with_text_limit(text_bytes)
-    .sealing(config.envelope()?);
+    .sealing(sealing);
     house::keep(kit, &gateway, (policies, source), (control, control_kv), recorder);
     Ok(gateway)
 }

@@ -108,6 +108,9 @@ pub(crate) fn run() -> ExitCode {
 }
 
 #[cfg(test)]
+mod documented;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use clap::Args;
-use portcullis_bus::{Held, HeldError, HeldItem, MemoryKv, MemoryOutbox};
+use portcullis_bus::{Capacity, Held, HeldError, HeldItem, MemoryKv, MemoryOutbox};
 use portcullis_core::{BotId, Clock, StageName, SystemClock, Verdict};
 use portcullis_ingress::auth::Access;
 use portcullis_ingress::control::Control;
@@ -23,6 +23,9 @@ use crate::up::stages;
 /// Time for every answer: nobody waits at the other end, and a gap would only say that the machine was
 /// busy.
 const UNHURRIED: Duration = Duration::from_secs(30);
+
+/// No verdict is remembered: each text is judged anew.
+const NOTHING: Capacity = Capacity { bytes: 0, life: Duration::ZERO };
 
 /// Which policy judges.
 #[derive(Args, Debug, Clone, Default)]
@@ -81,7 +84,7 @@ impl Engine {
                 control: Control::new(),
                 control_kv: Arc::new(MemoryKv::new(1)),
                 conversations: Arc::new(MemoryConversations::new(clock.clone(), options)),
-                verdicts: Arc::new(MemoryKv::new(1).with_capacity(1)),
+                verdicts: Arc::new(MemoryKv::new(1).with_capacity(NOTHING)),
                 held: Arc::new(Nobody),
                 outbox: Arc::new(MemoryOutbox::new()),
                 recorder: None,

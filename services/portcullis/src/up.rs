@@ -16,7 +16,7 @@ use portcullis_anomaly::start::Config as Watching;
 use portcullis_audit::checkpoints::{self, CheckpointConfig};
 use portcullis_audit::personal::{Kept, PersonalConfig};
 use portcullis_audit::{Auditor, AuditorOptions};
-use portcullis_bus::{Kv, MemoryHeld, MemoryKv, MemoryOutbox, Recorder};
+use portcullis_bus::{Capacity, Kv, MemoryHeld, MemoryKv, MemoryOutbox, Recorder};
 use portcullis_config::{CommonConfig, HealthConfig, Secret, ServerUrl, TelemetryConfig};
 use portcullis_core::{Clock, SystemClock};
 use portcullis_ingress::auth::Keys;
@@ -36,8 +36,9 @@ use portcullis_state_redis::{RedisConversations, RedisPresence, RedisVault};
 
 use crate::{cli, out};
 
-/// Verdicts that are remembered by id in memory.
-const REMEMBERED: usize = 100_000;
+/// Verdicts that are remembered by id in memory: for a day, so far as they have room.
+const REMEMBERED: Capacity =
+    Capacity { bytes: 128 * 1024 * 1024, life: Duration::from_secs(24 * 3600) };
 /// How long a store on the bus may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -261,7 +262,7 @@ fn alone(kit: &Kit, config: &Config, keys: &Keys, own: Own) -> anyhow::Result<Ga
     })
     .with_vault(vault)
     .with_text_limit(config.text_bytes)
-    .sealing(config.envelope()?);
+    .sealing(config.sealing()?);
     house::keep(kit, &gateway, (policies, source), (control, control_kv), recorder);
     Ok(gateway)
 }

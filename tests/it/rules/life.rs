@@ -200,11 +200,11 @@ fn rule_13_a_forbidden_subscribe_is_a_metric() {
 #[test]
 fn rule_13_a_forbidden_publish_is_a_metric() {
     run(async {
-        // Ingress under the user of a stage may not write the record.
+        // Ingress under the user of another may not write the record.
         let options = CityOptions::only(&["sanitizer"]);
         let mut city = City::start(options).await;
         let wrong =
-            CityOptions::only(&["ingress"]).env("ingress", "PORTCULLIS__NATS__USER", "console");
+            CityOptions::only(&["ingress"]).env("ingress", "PORTCULLIS__NATS__USER", "operator");
         city.add(&wrong, "ingress", 0);
         let event = [("event", "permission_violation")];
         let ingress = city.service("ingress-0");

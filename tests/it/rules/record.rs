@@ -12,7 +12,7 @@ use portcullis_core::{Body, Decision, Entry, ManualClock, Recorded, SystemClock,
 use portcullis_testkit::{Mood, eventually};
 use serde_json::json;
 
-use crate::support::{City, CityOptions, PATIENCE, Small, run, verdict_ids};
+use crate::support::{City, CityOptions, PATIENCE, STAGES, Small, run, verdict_ids};
 
 /// A journal that can be away, and takes a moment for each entry.
 #[derive(Clone)]
@@ -103,7 +103,7 @@ async fn rule_07_where_the_spool_is_full_too_the_policy_decides() {
 }
 
 #[tokio::test]
-async fn rule_07_without_the_sanitizer_an_entry_holds_no_text() {
+async fn rule_07_without_the_stage_that_masks_an_entry_holds_no_text() {
     let (local, stages) = Small::fault_stages(8);
     let small = Small::new(local);
     let text = |index: usize| {
@@ -125,6 +125,15 @@ async fn rule_07_without_the_sanitizer_an_entry_holds_no_text() {
         assert_eq!((kept, bytes), (None, 5));
         assert!(digest >= 32);
     }
+    // An answer is masked by moderation: that the sanitizer saw it is not enough.
+    let answer = json!({"text": "hello", "direction": "outbound"});
+    stages[1].set(Mood::Well);
+    small.check(&answer).await.unwrap();
+    assert_eq!(text(3).0.as_deref(), Some("hello"));
+    let moderation = STAGES.iter().position(|name| *name == "moderation").unwrap();
+    stages[moderation].set(Mood::Partial);
+    small.check(&answer).await.unwrap();
+    assert_eq!(text(4).0, None);
 }
 
 #[tokio::test]

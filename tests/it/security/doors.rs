@@ -52,7 +52,7 @@ pub(super) async fn client(server: &NatsServer) -> Client {
 /// Sizes that fit any machine on which tests run.
 pub(super) fn small(bots: &[&str]) -> admin::InitOptions {
     admin::InitOptions {
-        journal_max_bytes: 64 * 1024 * 1024,
+        journal_max_bytes: Some(64 * 1024 * 1024),
         submit_max_bytes: 16 * 1024 * 1024,
         held_max_bytes: 1024 * 1024,
         bots: bots.iter().map(|name| super::rig::bot(name)).collect(),

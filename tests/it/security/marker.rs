@@ -95,6 +95,8 @@ fn message_text_never_leaves_the_record() {
         let sink = Sink::start().await;
         let options = CityOptions::all()
             .policy("bank", &format!("{HOLDING}{PATIENT}"))
+            // So that there is a text in the record to be kept there.
+            .env("ingress", "PORTCULLIS__CLEAR_TEXT_IN_RECORD", "true")
             .env_of_all("PORTCULLIS__TELEMETRY__LOG", "trace")
             .env_of_all("PORTCULLIS__TELEMETRY__OTLP_ENDPOINT", sink.endpoint());
         let mut city = City::start(options).await;

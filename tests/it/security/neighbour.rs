@@ -201,13 +201,14 @@ const WHO_PUBLISHES: &[(&str, &[&str])] = &[
     ("portcullis.v1.held.shop.a1", &["ingress", "portcullis"]),
     ("portcullis.v1.journal.verdict.shop", &["ingress", "portcullis"]),
     ("portcullis.v1.journal.resolution.shop", &["ingress", "portcullis"]),
-    ("portcullis.v1.journal.action.shop", &["ingress", "portcullis", "anomaly", "console"]),
-    ("portcullis.v1.admin.stop", &["console", "operator"]),
+    ("portcullis.v1.journal.action.shop", &["ingress", "portcullis", "anomaly"]),
+    ("portcullis.v1.admin.stop", &["operator"]),
     ("$KV.portcullis_policy.shop", &["operator"]),
     ("$KV.portcullis_control.operator.all.all", &["ingress", "portcullis"]),
-    ("$KV.portcullis_control.console.all.all", &["console"]),
-    ("$KV.portcullis_control.anomaly.bot.shop", &["portcullis", "anomaly"]),
+    ("$KV.portcullis_control.console.all.all", &[]),
+    ("$KV.portcullis_control.anomaly.bot.shop", &["ingress", "portcullis", "anomaly"]),
     ("portcullis.v1.alert.critical", &["portcullis", "anomaly"]),
+    ("portcullis.v1.audit.key", &["ingress", "portcullis"]),
     ("$KV.portcullis_verdicts.shop.a1", &["ingress", "portcullis"]),
     ("$KV.portcullis_model_roles.injection-classifier", &["operator"]),
     ("$O.portcullis_models.M.x", &["operator"]),
@@ -217,7 +218,7 @@ const WHO_PUBLISHES: &[(&str, &[&str])] = &[
     ("$JS.API.STREAM.PURGE.JOURNAL", &[]),
     ("$JS.API.STREAM.DELETE.JOURNAL", &[]),
     ("$JS.API.STREAM.MSG.DELETE.JOURNAL", &[]),
-    ("$JS.API.DIRECT.GET.HELD.portcullis.v1.held.shop.a1", &["ingress", "portcullis", "console"]),
+    ("$JS.API.DIRECT.GET.HELD.portcullis.v1.held.shop.a1", &["ingress", "portcullis"]),
     ("$JS.API.CONSUMER.MSG.NEXT.VERDICT.bot-shop", &["bot-shop"]),
     ("$JS.API.CONSUMER.MSG.NEXT.JOURNAL.audit", &["portcullis", "audit"]),
     ("$JS.API.CONSUMER.MSG.NEXT.JOURNAL.anomaly", &["portcullis", "anomaly"]),
@@ -247,7 +248,7 @@ async fn a_neighbour_cannot_answer_for_a_stage() {
     let subject = subjects::stage_check(&moderation);
     let body = serde_json::to_vec(&Report::clean("forged", 5)).unwrap();
     let mut forgers = Vec::new();
-    for name in ["sentiment", "audit", "bot-bank", "operator", "console"] {
+    for name in ["sentiment", "audit", "bot-bank", "operator"] {
         let forger = user(&server, name).await;
         forgers.push(
             answer_garbage(forger, subject.clone(), "moderation".into(), body.clone().into()).await,

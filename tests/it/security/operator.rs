@@ -147,7 +147,7 @@ async fn every_control_action_is_journalled() {
     }
     // What nobody looked at expires, and that is written too.
     rig.clock.advance(Duration::from_secs(3600));
-    rig.gateway.sweep_held().await;
+    rig.gateway.sweep_held(true).await;
     expected.push(("expired".into(), "portcullis".into()));
     assert_eq!(acts(&rig.journal.entries()), expected);
     // To look is no change; a refused command is none either; nobody acts without a name.

@@ -221,9 +221,10 @@ fn authorization(bots: &[BotId]) -> String {
 fn small(bots: Vec<BotId>) -> admin::InitOptions {
     const MIB: i64 = 1024 * 1024;
     admin::InitOptions {
-        journal_max_bytes: 256 * MIB,
+        journal_max_bytes: Some(256 * MIB),
         submit_max_bytes: 64 * MIB,
         held_max_bytes: 16 * MIB,
+        verdicts_max_bytes: 64 * MIB,
         bots,
         ..admin::InitOptions::default()
     }

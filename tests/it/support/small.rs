@@ -10,7 +10,7 @@ use portcullis_ingress::auth::Access;
 use portcullis_ingress::control::Control;
 use portcullis_ingress::policies::{Policies, Strangers};
 use portcullis_ingress::start::pipeline;
-use portcullis_ingress::{Gateway, Parts, Problem, Throttling, json};
+use portcullis_ingress::{Gateway, Parts, Problem, Sealing, Throttling, json};
 use portcullis_injection_classifier::InjectionClassifier;
 use portcullis_moderation::Moderation;
 use portcullis_policy::Policy;
@@ -59,7 +59,8 @@ impl Small {
             recorder: Some(recorder),
             sealer,
             clock,
-        });
+        })
+        .sealing(Sealing::in_the_clear());
         let journal = MemoryJournal::new();
         Self { gateway, journal, policies }.policy(PATIENT)
     }

@@ -60,6 +60,26 @@ async fn busy_is_said_at_once_while_every_seat_computes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_judged_whose_time_was_spent_waiting_for_a_turn() {
+    let server = NatsServer::start().await;
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let replica = Replica::start(&server, StageName::moderation(), cores * 6, Work::Computes).await;
+    replica.stage.set(Mood::Spins(Duration::from_millis(300)));
+    let remote = Remote::new(client(&server).await);
+    let (name, mut question) = (StageName::moderation(), ask(&"hello ".repeat(2_000)));
+    // In so short a time two rounds begin, of as many as there are cores.
+    question.budget = Budget::of(Duration::from_millis(450));
+    let asked = (0..cores * 6).map(|_| remote.call(&name, &question));
+    let answers = futures::future::join_all(asked).await;
+    assert!(answers.iter().any(Result::is_ok));
+    replica.stage.set(Mood::Well);
+    assert!(remote.call(&name, &ask("hello")).await.is_ok());
+    let asked = replica.stage.asked();
+    replica.stop().await;
+    assert!(asked <= cores * 2 + 1, "{asked} were judged");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_for_an_answer_is_unreadable_and_a_later_release_is_read() {
     let server = NatsServer::start().await;
     let bus = client(&server).await;

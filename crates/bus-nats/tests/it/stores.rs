@@ -43,7 +43,7 @@ async fn init_can_be_run_again_and_updates_what_differs() {
     assert!(again.iter().all(|change| change.outcome == Outcome::Unchanged), "{again:?}");
     assert_eq!(first.len(), again.len());
 
-    let larger = InitOptions { journal_max_bytes: 65 * 1024 * 1024, ..small() };
+    let larger = InitOptions { journal_max_bytes: Some(65 * 1024 * 1024), ..small() };
     let updated: Vec<_> = outcomes(&larger)
         .await
         .into_iter()
@@ -52,7 +52,12 @@ async fn init_can_be_run_again_and_updates_what_differs() {
         .collect();
     assert_eq!(updated, [("JOURNAL".to_owned(), Outcome::Updated)]);
 
-    let alone = InitOptions { replicas: 3, ..small() };
+    // Who does not say a size, as an upgrade of the chart, leaves what somebody made larger as it is.
+    let unsaid = InitOptions { journal_max_bytes: None, ..small() };
+    let again = outcomes(&unsaid).await;
+    assert!(again.iter().all(|change| change.outcome == Outcome::Unchanged), "{again:?}");
+
+    let alone = InitOptions { replicas: Some(3), ..small() };
     assert_eq!(admin::init(&bus, &alone).await, Err(InitError::NoCluster(3)));
 }
 
@@ -85,7 +90,7 @@ async fn what_was_not_made_is_named() {
 async fn a_full_journal_and_an_entry_that_is_too_large_are_told_apart() {
     let server = NatsServer::start().await;
     let bus = client(&server).await;
-    let tiny = InitOptions { journal_max_bytes: 16 * 1024, ..small() };
+    let tiny = InitOptions { journal_max_bytes: Some(16 * 1024), ..small() };
     admin::init(&bus, &tiny).await.unwrap();
     let journal = NatsJournal::new(bus, PATIENCE);
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use portcullis_client::{Decision, Door, Error, HttpClient, Message, Problem, SetupError};
+use portcullis_client::{
+    Decision, Direction, Door, Error, HttpClient, Message, Problem, SetupError,
+};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -106,11 +108,11 @@ async fn a_held_check_is_looked_up() {
     let routes = Router::new().route("/v1/checks/m-1", get(async move || Json(state)));
     let (_door, base) = door(routes).await;
     let client = HttpClient::new(&base).unwrap();
-    let known = client.look_up(&"m-1".parse().unwrap()).await.unwrap();
+    let known = client.look_up(Direction::Inbound, &"m-1".parse().unwrap()).await.unwrap();
     assert_eq!(known.verdict, held);
     let resolution = known.resolution.unwrap();
     assert_eq!(resolution.text.unwrap().expose(), "as it was");
-    let error = client.look_up(&"m-2".parse().unwrap()).await.unwrap_err();
+    let error = client.look_up(Direction::Inbound, &"m-2".parse().unwrap()).await.unwrap_err();
     assert!(matches!(&error, Error::Refused(problem) if problem.status == 404), "{error}");
 }
 

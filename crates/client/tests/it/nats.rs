@@ -28,7 +28,7 @@ async fn bus(server: &NatsServer) -> Client {
 async fn initialised(server: &NatsServer) -> Client {
     let bus = bus(server).await;
     let options = admin::InitOptions {
-        journal_max_bytes: 16 * 1024 * 1024,
+        journal_max_bytes: Some(16 * 1024 * 1024),
         submit_max_bytes: 64 * 1024,
         held_max_bytes: 1024 * 1024,
         bots: vec![shop(), BotId::fallback()],

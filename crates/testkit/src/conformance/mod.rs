@@ -26,11 +26,12 @@ async fn next<T>(stream: &mut (impl futures::Stream<Item = T> + Unpin)) -> T {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
-    use portcullis_bus::{Local, MemoryHeld, MemoryJournal, MemoryKv, MemoryOutbox};
-    use portcullis_core::StageName;
+    use portcullis_bus::{Caller, Local, MemoryHeld, MemoryJournal, MemoryKv, MemoryOutbox};
+    use portcullis_core::{Budget, StageName};
 
-    use crate::FaultStage;
+    use crate::{FaultStage, Mood, ask};
 
     #[tokio::test]
     async fn the_forms_in_memory_conform() {
@@ -43,5 +44,19 @@ mod tests {
         let stage = FaultStage::new(StageName::sentiment());
         let local = Local::new().with(Arc::new(stage.clone()), 2);
         super::caller(&local, &stage, 2).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_is_asked_beside_a_long_text_is_not_late() {
+        let (long, short) = (StageName::moderation(), StageName::sentiment());
+        let busy = FaultStage::new(long.clone());
+        busy.set(Mood::Spins(Duration::from_millis(400)));
+        let local =
+            Local::new().with(Arc::new(busy), 2).with(Arc::new(FaultStage::new(short.clone())), 2);
+        let (text, mut quick) = (ask(&"hello ".repeat(4_000)), ask("hello"));
+        quick.budget = Budget::of(Duration::from_millis(200));
+        // In one task, the long one first, as the judges of one message are.
+        let (long, short) = tokio::join!(local.call(&long, &text), local.call(&short, &quick));
+        assert!(long.is_ok() && short.is_ok(), "{long:?} {short:?}");
     }
 }

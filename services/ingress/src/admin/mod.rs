@@ -1,170 +1,29 @@
 //! What operators order and resolve: the same commands at every door.
 
+mod command;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use portcullis_core::{
-    Action, ActionRecord, Body, BotId, ConversationId, Direction, Entry, HeldCase, MessageId,
-    Resolution, ResolutionRecord, SpeakerId,
+    Action, ActionRecord, Body, BotId, ConversationId, Entry, MessageId, Resolution, SpeakerId,
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::control::{self, Order, Scope};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Parts};
 use crate::holding::{Resolve, away};
 use portcullis_door::Problem;
 use portcullis_door::request::RequestText;
 
-/// Authors of the orders, and of the limits, of these doors: two, so that a limit never takes a block's place.
+pub use command::{Case, Command, Done, Limited, Ordered, Orders, Person, Which, Wording};
+
+/// Authors of the orders of these doors: one a kind, so that none takes another's place.
 const AUTHOR: &str = "operator";
+const MUTE_AUTHOR: &str = "operator-mute";
 const LIMITS_AUTHOR: &str = "operator-limits";
-
-/// An operator's command.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Command {
-    /// Blocks everything: of one bot, or of all.
-    Stop(Orders),
-    /// Takes `stop` and `mute` back.
-    Start(Orders),
-    /// Blocks the answers of a bot, or of all.
-    Mute(Orders),
-    /// Blocks a speaker, a conversation or an address of a bot.
-    Block(Person),
-    /// Takes `block` back.
-    Unblock(Person),
-    /// Scales what a speaker, a conversation, an address, a bot or everybody may send.
-    Limit(Limited),
-    /// Takes `limit` back.
-    Unlimit(Limited),
-    /// Forgets a speaker of a bot: what the record keeps sealed of that person can never be read again.
-    Erase(Person),
-    /// Lists what waits for a human.
-    Held(Which),
-    /// Forwards a held message.
-    Release(Case),
-    /// Forwards a held message in another wording.
-    Edit(Wording),
-    /// Does not forward a held message.
-    Reject(Case),
-}
-
-/// Which bots an order is for.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Orders {
-    /// One bot; absent: all.
-    pub bot: Option<BotId>,
-    /// Who orders it.
-    pub by: String,
-    /// Why.
-    pub reason: Option<String>,
-    /// For how long, in seconds; absent: until it is taken back.
-    pub for_s: Option<u64>,
-}
-
-/// Who an order is about: exactly one of speaker, conversation and address.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Person {
-    /// The bot; absent: `default`.
-    pub bot: Option<BotId>,
-    /// The person, by the bot's name.
-    #[serde(alias = "user")]
-    pub speaker: Option<SpeakerId>,
-    /// The conversation, by the bot's name.
-    pub conversation: Option<ConversationId>,
-    /// The network address.
-    pub client_addr: Option<IpAddr>,
-    /// Who orders it.
-    pub by: String,
-    /// Why.
-    pub reason: Option<String>,
-    /// For how long, in seconds; absent: until it is taken back.
-    pub for_s: Option<u64>,
-}
-
-/// Whose limits: of a speaker, conversation or address; of none of them: the bot's; without a bot: everybody's.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Limited {
-    /// The bot; absent: every bot, or `default` where somebody is named.
-    pub bot: Option<BotId>,
-    /// The person, by the bot's name.
-    #[serde(alias = "user")]
-    pub speaker: Option<SpeakerId>,
-    /// The conversation, by the bot's name.
-    pub conversation: Option<ConversationId>,
-    /// The network address.
-    pub client_addr: Option<IpAddr>,
-    /// What is left of the limits: above 0, at most 1. For `limit` only; absent: 0.1.
-    #[schemars(range(max = 1.0))]
-    pub factor: Option<f64>,
-    /// Who orders it.
-    pub by: String,
-    /// Why.
-    pub reason: Option<String>,
-    /// For how long, in seconds; absent: until it is taken back.
-    pub for_s: Option<u64>,
-}
-
-/// Which held messages.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Which {
-    /// One bot; absent: all.
-    pub bot: Option<BotId>,
-}
-
-/// A held message.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Case {
-    /// The bot; absent: `default`.
-    pub bot: Option<BotId>,
-    /// Which way it went.
-    #[serde(default)]
-    pub direction: Direction,
-    /// Its id.
-    pub id: MessageId,
-    /// Who resolves it.
-    pub by: String,
-    /// Why.
-    pub reason: Option<String>,
-}
-
-/// A held message and its new wording.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Wording {
-    /// The bot; absent: `default`.
-    pub bot: Option<BotId>,
-    /// Which way it went.
-    #[serde(default)]
-    pub direction: Direction,
-    /// Its id.
-    pub id: MessageId,
-    /// What to forward.
-    pub text: RequestText,
-    /// Who resolves it.
-    pub by: String,
-    /// Why.
-    pub reason: Option<String>,
-}
-
-/// What was done.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Done {
-    /// An order is in force, or was taken back.
-    Ordered(ActionRecord),
-    /// What waits for a human, oldest first.
-    Held(Vec<HeldCase>),
-    /// How a held message ended.
-    Resolved(ResolutionRecord),
-}
+/// The watch over the record. A human's word counts more: what it has ordered is taken back with the rest.
+const WATCH: &str = "anomaly";
 
 impl Gateway {
     /// Does what an operator commands. Every change is an entry of the record.
@@ -177,7 +36,7 @@ impl Gateway {
             Command::Mute(order) => self.order("mute", Action::Mute, order).await,
             Command::Start(Orders { bot, by, reason, .. }) => {
                 let scope = bot.map_or(Scope::All, Scope::Bot);
-                self.take_back(AUTHOR, "start", &scope, by, reason).await
+                self.take_back(&[AUTHOR, MUTE_AUTHOR, WATCH], "start", &scope, by, reason).await
             }
             Command::Block(person) => self.block_person(person, true).await,
             Command::Unblock(person) => self.block_person(person, false).await,
@@ -199,7 +58,8 @@ impl Gateway {
         let Orders { bot, by, reason, for_s } = order;
         let scope = bot.map_or(Scope::All, Scope::Bot);
         let order = Order { action, factor: None, by, reason, expires_at: None };
-        self.put(AUTHOR, word, &scope, order, for_s).await
+        let author = if action == Action::Mute { MUTE_AUTHOR } else { AUTHOR };
+        self.put(author, word, &scope, order, for_s).await
     }
 
     async fn block_person(&self, person: Person, block: bool) -> Result<Done, Problem> {
@@ -210,7 +70,7 @@ impl Gateway {
             let order = Order { action: Action::Block, factor: None, by, reason, expires_at: None };
             self.put(AUTHOR, "block", &scope, order, for_s).await
         } else {
-            self.take_back(AUTHOR, "unblock", &scope, by, reason).await
+            self.take_back(&[AUTHOR, WATCH], "unblock", &scope, by, reason).await
         }
     }
 
@@ -230,10 +90,11 @@ impl Gateway {
         if rest.factor.is_some() || rest.for_s.is_some() {
             return Err(Problem::invalid("unlimit takes no factor and no time").field("factor"));
         }
-        self.take_back(LIMITS_AUTHOR, "unlimit", &scope, rest.by, rest.reason).await
+        self.take_back(&[LIMITS_AUTHOR, WATCH], "unlimit", &scope, rest.by, rest.reason).await
     }
 
-    /// The order is the entry: audit destroys the keys when it stores it.
+    /// The order is the entry: audit destroys the keys when it stores it. One entry for each secret under which the
+    /// person may be known.
     async fn erase(&self, person: Person) -> Result<Done, Problem> {
         let Person { bot, speaker, conversation: None, client_addr: None, by, reason, for_s: None } =
             person
@@ -244,8 +105,15 @@ impl Gateway {
         let scope = whom.scope(bot.unwrap_or_else(BotId::fallback))?;
         let nobody = || Problem::invalid("who is to be erased?").field("speaker");
         let scope = scope.ok_or_else(nobody)?;
+        // Of a bot that is misspelt nobody would be erased.
+        scope.bot().map_or(Ok(()), |bot| self.parts.policies.known(bot))?;
         let record = self.action("erase", &scope, by, reason);
-        self.acted(&scope, record, self.parts.clock.now()).await
+        for former in scope.keys(&self.parts.sealer).into_iter().skip(1) {
+            let record = ActionRecord { scope: former, ..record.clone() };
+            self.acted(&scope, record, self.parts.clock.now()).await?;
+        }
+        let record = self.acted(&scope, record, self.parts.clock.now()).await?;
+        Ok(Done::Ordered(Ordered { record, still: Vec::new() }))
     }
 
     async fn put(
@@ -266,21 +134,28 @@ impl Gateway {
         control::write(kv, author, scope, &order, sealer).await.map_err(|_| away("control"))?;
         let Order { action: _, factor, by, reason, expires_at } = order;
         let record = self.action(word, scope, by, reason);
-        self.acted(scope, ActionRecord { factor, expires_at, ..record }, now).await
+        let record = ActionRecord { factor, expires_at, ..record };
+        let record = self.acted(scope, record, now).await?;
+        Ok(Done::Ordered(Ordered { record, still: Vec::new() }))
     }
 
     async fn take_back(
         &self,
-        author: &str,
+        authors: &[&str],
         word: &str,
         scope: &Scope,
         by: String,
         reason: Option<String>,
     ) -> Result<Done, Problem> {
-        let (kv, sealer) = (&*self.parts.control_kv, &self.parts.sealer);
-        control::erase(kv, author, scope, sealer).await.map_err(|_| away("control"))?;
-        let record = self.action(word, scope, by, reason);
-        self.acted(scope, record, self.parts.clock.now()).await
+        let Parts { control_kv, control, sealer, clock, .. } = &*self.parts;
+        for author in authors {
+            let erased = control::erase(&**control_kv, author, scope, sealer).await;
+            erased.map_err(|_| away("control"))?;
+        }
+        let (record, now) = (self.action(word, scope, by, reason), clock.now());
+        let record = self.acted(scope, record, now).await?;
+        // Who lifts a bot's block while all are stopped must know why nothing passes.
+        Ok(Done::Ordered(Ordered { record, still: control.wider(scope, now) }))
     }
 
     fn action(
@@ -305,7 +180,7 @@ impl Gateway {
         scope: &Scope,
         record: ActionRecord,
         now: Timestamp,
-    ) -> Result<Done, Problem> {
+    ) -> Result<ActionRecord, Problem> {
         let bot = scope.bot().cloned().unwrap_or_else(BotId::fallback);
         tracing::warn!(action = record.action, scope = record.scope, "an operator's order");
         if let Some(recorder) = &self.parts.recorder {
@@ -322,7 +197,7 @@ impl Gateway {
                 )
             })?;
         }
-        Ok(Done::Ordered(record))
+        Ok(record)
     }
 
     async fn end(

@@ -317,7 +317,7 @@ async fn look_up(
     named: Named,
 ) -> Result<Json<CheckState>, Problem> {
     let bot = access.bot(named.bot.as_ref())?;
-    door.gateway.look_up(&bot, &named.id).await.map(Json)
+    door.gateway.look_up(&bot, named.direction, &named.id).await.map(Json)
 }
 
 async fn command(

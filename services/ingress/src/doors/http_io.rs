@@ -7,7 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use portcullis_core::{BotId, MessageId, Verdict};
+use portcullis_core::{BotId, Direction, MessageId, Verdict};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -92,12 +92,15 @@ struct CheckPath {
 struct Whose {
     /// The bot; absent: the key's own, or `default`.
     bot: Option<String>,
+    /// Which way the message went; absent: a person's message before an answer of the same id.
+    direction: Option<Direction>,
 }
 
 /// The check that a path and its query name.
 pub(super) struct Named {
     pub(super) id: MessageId,
     pub(super) bot: Option<BotId>,
+    pub(super) direction: Option<Direction>,
 }
 
 impl aide::OperationInput for Named {
@@ -118,13 +121,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
         let Path(path) = path.map_err(|_| Problem::invalid("id is not readable").field("id"))?;
         let query = Query::<Whose>::from_request_parts(parts, state).await;
         let Query(whose) = query.map_err(|_| {
-            Problem::invalid("the query is not readable; only bot is known in it").field("bot")
+            Problem::invalid(
+                "the query is not readable; known in it are bot and direction (inbound or outbound)",
+            )
+            .field("direction")
         })?;
         let id = MessageId::parse(&path.id)
             .map_err(|error| Problem::invalid(error.to_string()).field("id"))?;
         let bot = whose.bot.as_deref().map(BotId::parse).transpose();
         let bot = bot.map_err(|error| Problem::invalid(error.to_string()).field("bot"))?;
-        Ok(Self { id, bot })
+        Ok(Self { id, bot, direction: whose.direction })
     }
 }
 

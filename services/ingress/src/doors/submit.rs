@@ -1,11 +1,12 @@
 //! The durable door: messages from a work queue, each acknowledged only after its verdict is stored.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use portcullis_bus::{Mail, MailKind};
 use portcullis_bus_nats::{Client, SubmitQueue, Submitted};
-use portcullis_core::{Direction, MessageId, Recorded};
+use portcullis_core::{Direction, MessageId};
 use portcullis_service::CancellationToken;
 
 use crate::gateway::{Gateway, Throttling};
@@ -41,7 +42,12 @@ pub async fn serve(client: Client, gateway: Gateway, at_once: usize, shutdown: C
 }
 
 async fn settle(gateway: &Gateway, message: Submitted) {
-    let stored = judge(gateway, &message).await;
+    // A panic is this message's alone: it comes again, perhaps to another process.
+    let judged = AssertUnwindSafe(judge(gateway, &message)).catch_unwind().await;
+    let stored = judged.unwrap_or_else(|_panic| {
+        tracing::error!(sequence = message.sequence, "a submitted message was not judged: a panic");
+        false
+    });
     let settled = if stored { message.ack().await } else { message.nak(AGAIN).await };
     if settled.is_err() {
         // It comes again; its id gets the same verdict.
@@ -66,7 +72,6 @@ async fn judge(gateway: &Gateway, message: &Submitted) -> bool {
     let verdict = verdict.await;
     portcullis_door::tell("submit", verdict.as_ref().err());
     let (suffix, body) = match verdict {
-        Ok(verdict) if verdict.recorded == Recorded::Nowhere && gateway.records() => return false,
         Ok(verdict) => ("", serde_json::to_vec(&verdict)),
         // What is away may be back; what is wrong stays wrong.
         Err(problem) if problem.status >= 500 => return false,

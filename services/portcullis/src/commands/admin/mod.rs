@@ -37,7 +37,7 @@ pub(crate) enum Command {
     Limit(orders::Limit),
     /// Take limit back.
     Unlimit(orders::Limited),
-    /// Forget a speaker: what the record keeps of that person's words can never be read again.
+    /// Forget a speaker: what the record keeps of that person under a key can never be read again.
     Erase(orders::Forgotten),
     /// List what waits for a human.
     Held(orders::Which),
@@ -62,9 +62,9 @@ pub(crate) struct Init {
     /// The NATS server.
     #[arg(long = "nats", value_name = "URL", env = "PORTCULLIS__NATS__URL")]
     url: String,
-    /// Copies of each stream: 1 on a single server, 3 in production.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
-    replicas: u8,
+    /// Copies of each stream: 1 on a single server, 3 in production [default: as many as are there, or 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    replicas: Option<u8>,
     /// Streams that the record is kept in, each with an audit of its own, a bot's entries in one of them; said at
     /// the first `init` alone [default: as many as are there, or 1].
     #[arg(long, value_name = "N", value_parser = journals)]
@@ -72,7 +72,8 @@ pub(crate) struct Init {
     /// A bot that gets mail; may be given several times.
     #[arg(long, value_name = "BOT", default_value = "default")]
     bot: Vec<BotId>,
-    /// The most that the record may take on the server, in MiB.
+    /// The most that the record may take on the server, in MiB, in each of its streams [default: as it is there, or
+    /// 4096].
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(i64).range(1..=1_048_576))]
     journal_mib: Option<i64>,
     #[command(flatten)]
@@ -108,15 +109,13 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn init(args: &Init) -> anyhow::Result<ExitCode> {
-    let mut options = InitOptions {
-        replicas: usize::from(args.replicas),
+    let options = InitOptions {
+        replicas: args.replicas.map(usize::from),
         bots: args.bot.clone(),
         journals: args.journals,
+        journal_max_bytes: args.journal_mib.map(|mib| mib * 1024 * 1024),
         ..InitOptions::default()
     };
-    if let Some(mib) = args.journal_mib {
-        options.journal_max_bytes = mib * 1024 * 1024;
-    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let changes = runtime.block_on(async {
         let client = args.login.connect(&args.url).await?;
