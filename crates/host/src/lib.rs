@@ -22,6 +22,7 @@
 //! }
 //! ```
 
+pub mod audit_key;
 mod models;
 mod replicas;
 mod stand_in;

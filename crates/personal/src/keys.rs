@@ -1,11 +1,8 @@
-//! The store of keys: one file of slots of 128 bytes. A key is destroyed by writing zeros over it, in its
-//! place, and a sync; so a database that writes to new places and keeps the old ones will not do.
-//!
-//! ```text
-//! state u32 | month u32 | id (16) | SHA-256 of bot (32) | SHA-256 of bot and person (32) | key (32) | SHA-256 of these (8)
-//! ```
+//! The store of keys: one file of slots. A key is destroyed by writing zeros over it, in its place, and a sync; so a
+//! database that writes to new places and keeps the old ones will not do. Who was forgotten stands in a slot too, so that an
+//! entry from before the order that comes late finds that there is no key for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -15,10 +12,7 @@ use portcullis_core::BotId;
 use sha2::{Digest, Sha256};
 
 use crate::PersonalError;
-
-const SLOT: usize = 128;
-const LIVE: u32 = u32::from_le_bytes(*b"KEY1");
-const GONE: u32 = u32::from_le_bytes(*b"GONE");
+use crate::slot::{Holds, SLOT, Slot};
 
 /// What an entry names its key by: random, and says nothing of the person.
 pub type KeyId = [u8; 16];
@@ -26,9 +20,9 @@ pub type KeyId = [u8; 16];
 /// Whose key: of one person of one bot, in one month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Whose {
-    bot: [u8; 32],
-    person: [u8; 32],
-    month: u32,
+    pub(crate) bot: [u8; 32],
+    pub(crate) person: [u8; 32],
+    pub(crate) month: u32,
 }
 
 impl Whose {
@@ -56,13 +50,14 @@ pub struct PersonKeys {
     slots: Vec<Slot>,
     by_id: HashMap<KeyId, usize>,
     by_whose: HashMap<Whose, usize>,
-    unsynced: bool,
-}
-
-struct Slot {
-    id: KeyId,
-    whose: Whose,
-    key: Option<[u8; 32]>,
+    /// Who was forgotten: person → the slot that says up to when.
+    erased: HashMap<[u8; 32], usize>,
+    /// Slots that hold nothing any more.
+    free: Vec<usize>,
+    /// Slots that were written since the last sync.
+    unsynced: BTreeSet<usize>,
+    /// A write or a sync has failed: what was written before may be on no disk, though the system says otherwise.
+    doubtful: bool,
 }
 
 impl PersonKeys {
@@ -100,24 +95,36 @@ impl PersonKeys {
             slots: Vec::new(),
             by_id: HashMap::new(),
             by_whose: HashMap::new(),
-            unsynced: false,
+            erased: HashMap::new(),
+            free: Vec::new(),
+            unsynced: BTreeSet::new(),
+            doubtful: false,
         };
         let mut bytes = [0; SLOT];
         for at in 0..count {
             keys.file.read_exact_at(&mut bytes, at * SLOT as u64)?;
-            let slot = decode(&bytes).ok_or(PersonalError::Form)?;
-            keys.take(slot);
+            let slot = Slot::decode(&bytes).ok_or(PersonalError::Form)?;
+            keys.take(keys.slots.len(), slot);
         }
         Ok(keys)
     }
 
-    fn take(&mut self, slot: Slot) {
-        let at = self.slots.len();
-        if slot.key.is_some() {
-            self.by_whose.insert(slot.whose, at);
+    /// Takes a slot into memory, at its place in the file.
+    fn take(&mut self, at: usize, slot: Slot) {
+        match slot.holds {
+            Holds::Key(_) => {
+                self.by_whose.insert(slot.whose, at);
+                self.by_id.insert(slot.id, at);
+            }
+            Holds::Nothing => self.free.push(at),
+            Holds::Erased(_) => {
+                self.erased.insert(slot.whose.person, at);
+            }
         }
-        self.by_id.insert(slot.id, at);
-        self.slots.push(slot);
+        match self.slots.get_mut(at) {
+            Some(place) => *place = slot,
+            None => self.slots.push(slot),
+        }
     }
 
     /// The key for new entries, drawn if there is none. Durable after the next [`PersonKeys::sync`].
@@ -126,27 +133,55 @@ impl PersonKeys {
     /// If it cannot be written.
     pub fn of(&mut self, whose: Whose) -> Result<(KeyId, [u8; 32]), PersonalError> {
         let known = self.by_whose.get(&whose).and_then(|at| self.slots.get(*at));
-        if let Some(Slot { id, key: Some(key), .. }) = known {
+        if let Some(Slot { id, holds: Holds::Key(key), .. }) = known {
             return Ok((*id, *key));
         }
         let (id, key) = (rand::random::<KeyId>(), rand::random::<[u8; 32]>());
-        let slot = Slot { id, whose, key: Some(key) };
-        let at = (self.slots.len() * SLOT) as u64;
-        self.file.write_all_at(&encode(&slot), at)?;
-        self.unsynced = true;
-        self.take(slot);
+        self.put(Slot { id, whose, holds: Holds::Key(key) })?;
         Ok((id, key))
     }
 
-    /// Makes new keys durable: before the entries under them are.
+    /// Whether everything of this person up to `at` was to be forgotten: then it gets no key.
+    pub fn is_erased(&self, whose: &Whose, at: Timestamp) -> bool {
+        let slot = self.erased.get(&whose.person).and_then(|at| self.slots.get(*at));
+        slot.is_some_and(|slot| matches!(slot.holds, Holds::Erased(until) if at <= until))
+    }
+
+    /// Writes a slot where one is free, or at the end.
+    fn put(&mut self, slot: Slot) -> Result<(), PersonalError> {
+        let at = self.free.last().copied().unwrap_or(self.slots.len());
+        self.write(at, &slot)?;
+        self.free.pop();
+        self.take(at, slot);
+        Ok(())
+    }
+
+    fn write(&mut self, at: usize, slot: &Slot) -> Result<(), PersonalError> {
+        self.unsynced.insert(at);
+        let written = self.file.write_all_at(&slot.encode(), (at * SLOT) as u64);
+        self.doubtful |= written.is_err();
+        Ok(written?)
+    }
+
+    /// Makes what was written durable: before the entries under new keys are. After a failure everything is written
+    /// again, because the system may have forgotten it.
     ///
     /// # Errors
     /// If the disk refuses.
     pub fn sync(&mut self) -> Result<(), PersonalError> {
-        if self.unsynced {
-            self.file.sync_data()?;
-            self.unsynced = false;
+        if self.unsynced.is_empty() {
+            return Ok(());
         }
+        if std::mem::replace(&mut self.doubtful, true) {
+            for at in &self.unsynced {
+                if let Some(slot) = self.slots.get(*at) {
+                    self.file.write_all_at(&slot.encode(), (at * SLOT) as u64)?;
+                }
+            }
+        }
+        self.file.sync_data()?;
+        self.unsynced.clear();
+        self.doubtful = false;
         Ok(())
     }
 
@@ -156,16 +191,34 @@ impl PersonKeys {
     /// [`PersonalError::Gone`] if it was destroyed, or was never here.
     pub fn named(&self, id: &KeyId) -> Result<[u8; 32], PersonalError> {
         let slot = self.by_id.get(id).and_then(|at| self.slots.get(*at));
-        slot.and_then(|slot| slot.key).ok_or(PersonalError::Gone)
+        slot.and_then(Slot::key).ok_or(PersonalError::Gone)
     }
 
-    /// Destroys every key of a person of a bot, and says how many there were. Durable when it returns.
+    /// Destroys every key of a person of a bot, remembers that everything up to `until` is to be forgotten, and says
+    /// how many keys there were. Durable when it returns.
     ///
     /// # Errors
     /// If they could not be written over.
-    pub fn destroy(&mut self, bot: &BotId, person: &str) -> Result<usize, PersonalError> {
-        let whose = Whose::new(bot, person, Timestamp::UNIX_EPOCH);
-        self.destroy_where(|slot| slot.whose.person == whose.person)
+    pub fn destroy(
+        &mut self,
+        bot: &BotId,
+        person: &str,
+        until: Timestamp,
+    ) -> Result<usize, PersonalError> {
+        let whose = Whose { month: 0, ..Whose::new(bot, person, until) };
+        let destroyed = self.blank(|slot| slot.whose.person == whose.person)?;
+        if !self.is_erased(&whose, until) {
+            let slot = Slot { id: KeyId::default(), whose, holds: Holds::Erased(until) };
+            match self.erased.get(&whose.person).copied() {
+                Some(at) => {
+                    self.write(at, &slot)?;
+                    self.take(at, slot);
+                }
+                None => self.put(slot)?,
+            }
+        }
+        self.sync()?;
+        Ok(destroyed)
     }
 
     /// Destroys every key of a bot for months before `month`, but those of the persons in `held`. Durable
@@ -182,68 +235,30 @@ impl PersonKeys {
         let of = |person: &str| Whose::new(bot, person, Timestamp::UNIX_EPOCH);
         let held: Vec<[u8; 32]> = held.iter().map(|person| of(person).person).collect();
         let bot = of("").bot;
-        self.destroy_where(|slot| {
+        let destroyed = self.blank(|slot| {
             slot.whose.bot == bot && slot.whose.month < month && !held.contains(&slot.whose.person)
-        })
+        })?;
+        self.sync()?;
+        Ok(destroyed)
     }
 
-    fn destroy_where(&mut self, which: impl Fn(&Slot) -> bool) -> Result<usize, PersonalError> {
+    /// Writes zeros over some keys. Durable after the next [`PersonKeys::sync`].
+    fn blank(&mut self, which: impl Fn(&Slot) -> bool) -> Result<usize, PersonalError> {
         let mut destroyed = 0;
-        for (at, slot) in self.slots.iter_mut().enumerate() {
-            if slot.key.is_none() || !which(slot) {
+        for at in 0..self.slots.len() {
+            let Some(slot) = self.slots.get(at).copied() else { break };
+            if slot.key().is_none() || !which(&slot) {
                 continue;
             }
-            let bare = Slot { key: None, ..*slot };
-            self.file.write_all_at(&encode(&bare), (at * SLOT) as u64)?;
+            let bare = Slot { holds: Holds::Nothing, ..slot };
+            self.write(at, &bare)?;
             self.by_whose.remove(&slot.whose);
-            *slot = bare;
+            self.by_id.remove(&slot.id);
+            self.take(at, bare);
             destroyed += 1;
-        }
-        if destroyed > 0 {
-            self.file.sync_all()?;
         }
         Ok(destroyed)
     }
-}
-
-fn encode(slot: &Slot) -> [u8; SLOT] {
-    let state = if slot.key.is_some() { LIVE } else { GONE };
-    let key = slot.key.unwrap_or_default();
-    let parts: [&[u8]; 6] = [
-        &state.to_le_bytes(),
-        &slot.whose.month.to_le_bytes(),
-        &slot.id,
-        &slot.whose.bot,
-        &slot.whose.person,
-        &key,
-    ];
-    let mut bytes = [0; SLOT];
-    let body = parts.concat();
-    let check = Sha256::digest(&body);
-    for (to, from) in bytes.iter_mut().zip(body.iter().chain(check.iter().take(8))) {
-        *to = *from;
-    }
-    bytes
-}
-
-fn decode(bytes: &[u8; SLOT]) -> Option<Slot> {
-    let (body, check) = bytes.split_at_checked(SLOT - 8)?;
-    if Sha256::digest(body).get(..8)? != check {
-        return None;
-    }
-    let (state, rest) = body.split_first_chunk::<4>()?;
-    let (month, rest) = rest.split_first_chunk::<4>()?;
-    let (id, rest) = rest.split_first_chunk::<16>()?;
-    let (bot, rest) = rest.split_first_chunk::<32>()?;
-    let (person, rest) = rest.split_first_chunk::<32>()?;
-    let key = <[u8; 32]>::try_from(rest).ok()?;
-    let key = match u32::from_le_bytes(*state) {
-        LIVE => Some(key),
-        GONE => None,
-        _ => return None,
-    };
-    let whose = Whose { bot: *bot, person: *person, month: u32::from_le_bytes(*month) };
-    Some(Slot { id: *id, whose, key })
 }
 
 #[cfg(test)]
@@ -273,7 +288,7 @@ mod tests {
         }
         assert_eq!(keys.of(Whose::new(&bot("shop"), "jane", january)).unwrap(), all[0]);
         keys.sync().unwrap();
-        assert_eq!(keys.destroy(&bot("shop"), "jane").unwrap(), 2);
+        assert_eq!(keys.destroy(&bot("shop"), "jane", january).unwrap(), 2);
         let bytes = std::fs::read(&path).unwrap();
         for (_, key) in &all[..2] {
             assert!(!bytes.windows(32).any(|window| window == key));
@@ -291,6 +306,76 @@ mod tests {
         // Who was erased and comes back is a new person.
         let back = keys.of(Whose::new(&bot("shop"), "jane", march)).unwrap();
         assert_ne!(back, all[1]);
+    }
+
+    #[test]
+    fn who_was_erased_is_remembered_with_the_latest_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("persons");
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let jane = Whose::new(&bot("shop"), "jane", at(0));
+        let mut keys = PersonKeys::open(&path).unwrap();
+        assert!(!keys.is_erased(&jane, at(0)));
+        // Nothing is there of that person yet: what comes later is what the order is about.
+        assert_eq!(keys.destroy(&bot("shop"), "jane", at(100)).unwrap(), 0);
+        keys.of(jane).unwrap();
+        assert_eq!(keys.destroy(&bot("shop"), "jane", at(50)).unwrap(), 1);
+        assert_eq!(keys.destroy(&bot("shop"), "jane", at(200)).unwrap(), 0);
+        drop(keys);
+        for keys in [PersonKeys::open(&path).unwrap(), PersonKeys::read(&path).unwrap()] {
+            assert!(keys.is_erased(&jane, at(200)) && !keys.is_erased(&jane, at(201)));
+            for (name, person) in [("shop", "john"), ("bank", "jane")] {
+                assert!(!keys.is_erased(&Whose::new(&bot(name), person, at(0)), at(0)));
+            }
+        }
+    }
+
+    #[test]
+    fn blank_slots_are_used_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("persons");
+        let mut keys = PersonKeys::open(&path).unwrap();
+        let late: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+        let mut kept = Vec::new();
+        for round in 0..3 {
+            for person in 0..10 {
+                let whose = Whose::new(&bot("shop"), &format!("{round}/{person}"), late);
+                kept = vec![keys.of(whose).unwrap()];
+            }
+            if round < 2 {
+                assert_eq!(keys.expire(&bot("shop"), month(late) + 1, &[]).unwrap(), 10);
+                drop(keys);
+                keys = PersonKeys::open(&path).unwrap();
+            }
+        }
+        keys.destroy(&bot("shop"), "2/0", late).unwrap();
+        keys.sync().unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 10 * SLOT as u64);
+        drop(keys);
+        let keys = PersonKeys::open(&path).unwrap();
+        assert_eq!(keys.named(&kept[0].0).unwrap(), kept[0].1);
+        assert!(keys.is_erased(&Whose::new(&bot("shop"), "2/0", late), late));
+    }
+
+    /// A device that takes every write and refuses to sync stands in for a disk that is failing.
+    #[test]
+    fn after_a_failed_sync_the_keys_are_written_over_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("persons");
+        let mut keys = PersonKeys::open(&path).unwrap();
+        let (_, key) = keys.of(Whose::new(&bot("shop"), "jane", Timestamp::UNIX_EPOCH)).unwrap();
+        keys.sync().unwrap();
+        let there = || std::fs::read(&path).unwrap().windows(32).any(|window| window == key);
+        assert!(there());
+        let failing = OpenOptions::new().write(true).open("/dev/null").unwrap();
+        let disk = std::mem::replace(&mut keys.file, failing);
+        for _ in 0..2 {
+            let refused = keys.destroy(&bot("shop"), "jane", Timestamp::UNIX_EPOCH);
+            assert!(matches!(refused, Err(PersonalError::Store(_))));
+        }
+        keys.file = disk;
+        keys.destroy(&bot("shop"), "jane", Timestamp::UNIX_EPOCH).unwrap();
+        assert!(!there(), "it was acknowledged");
     }
 
     #[test]

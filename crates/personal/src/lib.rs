@@ -12,15 +12,18 @@ use portcullis_core::{Interaction, Personal, Text};
 mod cipher;
 mod envelope;
 mod keys;
+mod sealing;
+mod slot;
 mod vault;
 
 pub use envelope::{AuditKey, Envelope};
 pub use keys::{KeyId, PersonKeys, Whose, month};
+pub use sealing::Sealing;
 pub use vault::{Revealed, Vault, month_of_retention};
 
 /// What of a message is personal: `text` as the policy keeps it, the content beside it only with `context`.
 /// `None` where there is nothing.
-pub fn of(interaction: &Interaction, text: Option<Text>, context: bool) -> Option<Personal> {
+fn of(interaction: &Interaction, text: Option<Text>, context: bool) -> Option<Personal> {
     let items = interaction.context.iter().filter(|_| context);
     let personal = Personal {
         text,

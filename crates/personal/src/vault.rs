@@ -73,7 +73,8 @@ impl Vault {
 
     /// The bytes to keep in the place of `raw`, the entry as it came: what ingress sealed is under the
     /// person's key in them. `None` where nothing has to change. An order to erase a person destroys that
-    /// person's keys now, before it is stored: a crash between brings the order again.
+    /// person's keys now, before it is stored: a crash between brings the order again. What is older than such an order,
+    /// and comes after it, is kept without its personal part.
     ///
     /// # Errors
     /// [`PersonalError::Broken`] if it was sealed for another key.
@@ -81,41 +82,57 @@ impl Vault {
         match &entry.body {
             Body::Action(order) if order.action == ERASE => {
                 if let Some(person) = order.scope.strip_prefix(SPEAKER) {
-                    let keys = self.persons().destroy(&entry.bot, person)?;
+                    let keys = self.persons().destroy(&entry.bot, person, entry.at)?;
                     tracing::info!(keys, "a person's keys destroyed");
                 }
                 Ok(None)
             }
-            Body::Verdict(record) => match &record.personal {
-                Some(sealed) if sealed.key == TO_AUDIT => {
-                    self.rewrap(entry, record, sealed, raw).map(Some)
-                }
-                _ => Ok(None),
-            },
+            Body::Verdict(record) => self.keep_verdict(entry, record, raw),
             _ => Ok(None),
         }
     }
 
-    fn rewrap(
+    fn keep_verdict(
         &self,
         entry: &Entry,
         record: &VerdictRecord,
-        sealed: &Sealed,
         raw: &[u8],
-    ) -> Result<Vec<u8>, PersonalError> {
-        let plain = self.audit.open(&entry.id, &sealed.data)?;
+    ) -> Result<Option<Vec<u8>>, PersonalError> {
+        let sealed = record.personal.as_ref().filter(|sealed| sealed.key == TO_AUDIT);
+        let plain = sealed.map(|sealed| self.audit.open(&entry.id, &sealed.data)).transpose()?;
         let person = record.speaker.as_deref().or(record.conversation.as_deref()).unwrap_or("");
-        let (id, key) = self.persons().of(Whose::new(&entry.bot, person, entry.at))?;
-        let data = BASE64_STANDARD.encode(cipher::seal(&key, &entry.id, &plain)?);
+        let whose = Whose::new(&entry.bot, person, entry.at);
+        // Asked and answered at once: no order comes between.
+        let (is_erased, key) = {
+            let mut persons = self.persons();
+            match (persons.is_erased(&whose, entry.at), &plain) {
+                (true, _) => (true, None),
+                (false, None) => return Ok(None),
+                (false, Some(_)) => (false, Some(persons.of(whose)?)),
+            }
+        };
+        if is_erased && record.personal.is_none() && record.text.is_none() {
+            return Ok(None);
+        }
         // What this release does not know of the entry stays as it is.
         let mut value: Value = serde_json::from_slice(raw).map_err(|_| PersonalError::Form)?;
-        let kept = Sealed { key: BASE64_STANDARD.encode(id), data };
         let fields = value.as_object_mut().ok_or(PersonalError::Form)?;
-        fields.insert(
-            "personal".into(),
-            serde_json::to_value(kept).map_err(|_| PersonalError::Form)?,
-        );
-        serde_json::to_vec(&value).map_err(|_| PersonalError::Form)
+        match (key, plain) {
+            (Some((id, key)), Some(plain)) => {
+                let data = BASE64_STANDARD.encode(cipher::seal(&key, &entry.id, &plain)?);
+                let kept = Sealed { key: BASE64_STANDARD.encode(id), data };
+                let kept = serde_json::to_value(kept).map_err(|_| PersonalError::Form)?;
+                fields.insert("personal".into(), kept);
+            }
+            _ => {
+                fields.remove("personal");
+                fields.remove("text");
+                tracing::info!(
+                    "an entry of somebody who was erased came late: kept without what is personal"
+                );
+            }
+        }
+        serde_json::to_vec(&value).map(Some).map_err(|_| PersonalError::Form)
     }
 
     /// Makes new keys durable: before the entries under them are stored.
@@ -188,8 +205,12 @@ mod tests {
     use crate::Envelope;
 
     fn entry(id: &str, speaker: &str, personal: &Sealed) -> (Entry, Vec<u8>) {
+        entry_at("2026-01-01T00:00:00Z", id, speaker, personal)
+    }
+
+    fn entry_at(at: &str, id: &str, speaker: &str, personal: &Sealed) -> (Entry, Vec<u8>) {
         let raw = format!(
-            r#"{{"id":"{id}","bot":"shop","at":"2026-01-01T00:00:00Z","kind":"verdict","later":1,
+            r#"{{"id":"{id}","bot":"shop","at":"{at}","kind":"verdict","later":1,
             "direction":"inbound","speaker":"{speaker}","bytes":5,"digest":"d","personal":{},
             "verdict":{{"id":"1","decision":"allow","text":null,"tone":null,"reply":null,
             "retry_after_s":null,"findings":[],"receipt":[],"policy":{{"bot":"shop","version":"1",
@@ -234,6 +255,44 @@ mod tests {
         assert_eq!(vault.reveal(&kept[1]).unwrap(), Revealed::Here(Box::new(personal)));
         assert_eq!(vault.reveal(&kept[2]).unwrap(), Revealed::Gone);
         assert_eq!(vault.reveal(&erase("jane")).unwrap(), Revealed::Nothing);
+    }
+
+    /// Ingress spools while the journal is away, and another one's order to erase is there before.
+    #[test]
+    fn what_comes_after_the_order_and_is_older_is_kept_without_its_personal_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut vault = Vault::open(folder.path()).unwrap();
+        let envelope = Envelope::new(vault.public()).unwrap();
+        let personal = Personal { text: Some("hello".into()), ..Personal::default() };
+        vault.keep(&erase("jane"), b"").unwrap();
+        let (before, after) = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000001Z");
+        for (id, at, speaker, stays) in [
+            ("v/1", before, "jane", false),
+            ("v/2", "2025-11-30T00:00:00Z", "jane", false),
+            ("v/3", after, "jane", true),
+            ("v/4", before, "john", true),
+            ("v/5", before, "jane", false),
+        ] {
+            let sealed = envelope.seal(id, &personal, Instant::now()).unwrap();
+            let (entry, raw) = entry_at(at, id, speaker, &sealed);
+            let raw = vault.keep(&entry, &raw).unwrap().unwrap();
+            let kept: Entry = serde_json::from_slice(&raw).unwrap();
+            let here = Revealed::Here(Box::new(personal.clone()));
+            let expected = if stays { here } else { Revealed::Nothing };
+            assert_eq!(vault.reveal(&kept).unwrap(), expected, "{id}");
+            let raw = String::from_utf8(raw).unwrap();
+            assert!(raw.contains("\"later\":1") && raw.contains("\"digest\":\"d\""), "{raw}");
+            // The order is remembered by the next process too.
+            drop(vault);
+            vault = Vault::open(folder.path()).unwrap();
+        }
+        // Nor does a text that was recorded in the clear come back.
+        let sealed = envelope.seal("v/6", &personal, Instant::now()).unwrap();
+        let (mut entry, _) = entry("v/6", "jane", &sealed);
+        let Body::Verdict(record) = &mut entry.body else { panic!("a verdict") };
+        (record.personal, record.text) = (None, Some("hello".into()));
+        let kept = vault.keep(&entry, &serde_json::to_vec(&entry).unwrap()).unwrap().unwrap();
+        assert!(!String::from_utf8(kept).unwrap().contains("hello"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{FutureExt, StreamExt};
 use portcullis_bus::{Deliveries, Delivery, Journal, JournalError};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use portcullis_core::Entry;
@@ -31,8 +32,8 @@ pub struct AuditorOptions {
     /// How long to gather deliveries before they are stored with one sync. Nobody waits for the auditor, and
     /// a sync for each entry would take the disk from those who are waited for.
     pub gather: Duration,
-    /// How long a missing sequence number is waited for before it is a gap. Longer than the journal
-    /// takes to deliver again what was not acknowledged.
+    /// How long a missing sequence number is waited for before it is a gap, counted from what came after it. Longer than
+    /// the journal takes to deliver again what was not acknowledged.
     pub patience: Duration,
     /// How long to wait after a failure.
     pub back_off: Duration,
@@ -58,7 +59,8 @@ pub struct Auditor {
     options: AuditorOptions,
 }
 
-type Waiting = BTreeMap<u64, Box<dyn Delivery>>;
+/// Deliveries by their numbers, and since when each number has been here.
+type Waiting = BTreeMap<u64, (Instant, Box<dyn Delivery>)>;
 
 impl Auditor {
     /// An auditor that does nothing until it is run.
@@ -110,15 +112,20 @@ impl Auditor {
         let mut deliveries = self.journal.follow(READER).await?;
         let mut waiting = Waiting::new();
         loop {
-            let next = if waiting.is_empty() {
-                deliveries.next().await
-            } else {
-                match tokio::time::timeout(self.options.patience, deliveries.next()).await {
-                    Ok(next) => next,
-                    // What is missing has not come: the ledger says so, and goes on.
-                    Err(_elapsed) => {
-                        self.store(&mut waiting, true).await?;
-                        continue;
+            // A journal delivers again what waits here, so that it may never be silent for long: what counts is when the
+            // hole was seen.
+            let first_seen = waiting.first_key_value().map(|(_, (since, _))| *since);
+            let next = match first_seen {
+                None => deliveries.next().await,
+                Some(since) => {
+                    let until = since + self.options.patience;
+                    match tokio::time::timeout_at(until, deliveries.next()).await {
+                        Ok(next) => next,
+                        // What is missing has not come: the ledger says so, and goes on.
+                        Err(_elapsed) => {
+                            self.store(&mut waiting).await?;
+                            continue;
+                        }
                     }
                 }
             };
@@ -126,8 +133,7 @@ impl Auditor {
             take(&mut waiting, first?);
             tokio::time::sleep(self.options.gather).await;
             self.take_ready(&mut deliveries, &mut waiting)?;
-            let crowded = waiting.len() >= self.options.batch.max(1) * 4;
-            self.store(&mut waiting, crowded).await?;
+            self.store(&mut waiting).await?;
         }
     }
 
@@ -146,15 +152,16 @@ impl Auditor {
         Ok(())
     }
 
-    /// Stores what follows the last stored entry without a hole, and what came late; with
-    /// `past_gaps`, everything, and the holes as gaps.
-    async fn store(&self, waiting: &mut Waiting, past_gaps: bool) -> Result<(), Interrupted> {
+    /// Stores what follows the last stored entry without a hole, and what came late. A hole is a gap where what follows
+    /// it has waited long enough; each is, where too much waits.
+    async fn store(&self, waiting: &mut Waiting) -> Result<(), Interrupted> {
+        let is_crowded = waiting.len() >= self.options.batch.max(1) * 4;
         let mut last = self.ledger.last_journal_seq();
         let (mut records, mut done) = (Vec::new(), Vec::new());
         while let Some(entry) = waiting.first_entry() {
-            let sequence = *entry.key();
+            let (sequence, since) = (*entry.key(), entry.get().0);
             if sequence > last + 1 {
-                if !past_gaps {
+                if !is_crowded && since.elapsed() < self.options.patience {
                     break;
                 }
                 let gap = Gap { after: last, next: sequence };
@@ -166,7 +173,7 @@ impl Auditor {
                 metrics::counter!("portcullis_audit_late_total").increment(1);
             }
             last = last.max(sequence);
-            let delivery = entry.remove();
+            let (_, delivery) = entry.remove();
             records.push(self.record(&*delivery).await?);
             done.push(delivery);
         }
@@ -240,7 +247,10 @@ impl From<LedgerError> for Interrupted {
     }
 }
 
-/// Puts a delivery in its place. Of two with one sequence number the newer can be acknowledged.
+/// Puts a delivery in its place. Of two with one sequence number the newer can be acknowledged, and the older says since
+/// when it is here.
 fn take(waiting: &mut Waiting, delivery: Box<dyn Delivery>) {
-    waiting.insert(delivery.sequence(), delivery);
+    let place = waiting.get(&delivery.sequence());
+    let since = place.map_or_else(Instant::now, |(since, _)| *since);
+    waiting.insert(delivery.sequence(), (since, delivery));
 }

@@ -11,6 +11,7 @@ use portcullis_bus::Journal;
 use portcullis_bus_nats::Client;
 use portcullis_config::{Secret, ServerUrl};
 use portcullis_core::SystemClock;
+use portcullis_host::audit_key;
 use portcullis_ledger::LedgerError;
 use portcullis_ledger_postgres::{Address, PostgresLedger, Standby, WriterOptions};
 use portcullis_service::Condition;
@@ -134,7 +135,7 @@ impl OnPostgres {
                 ledger = standby.wait(told) => Arc::new(ledger?),
                 () = shutdown.cancelled() => return Ok(()),
             };
-            self.write(&ledger, &shutdown).await?;
+            Box::pin(self.write(&ledger, &shutdown)).await?;
         }
         Ok(())
     }
@@ -209,7 +210,9 @@ impl OnPostgres {
             ran
         };
         let retain = kept.retain(&self.personal, &**ledger, &SystemClock, ended.clone());
-        match tokio::join!(audit, retain).0 {
+        let key = kept.public().to_owned();
+        let tell = audit_key::tell(self.client.clone(), key, ended.cancelled());
+        match tokio::join!(audit, retain, tell).0 {
             Ok(()) | Err(LedgerError::Fenced) => Ok(()),
             Err(error) => Err(error.into()),
         }

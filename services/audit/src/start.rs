@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use portcullis_core::SystemClock;
+use portcullis_host::audit_key;
 use portcullis_ledger::{Ledger, LedgerOptions};
 use portcullis_ledger_postgres::WriterOptions;
 
@@ -146,6 +147,8 @@ async fn on_files(
     });
     let client = portcullis_host::nats(&config.nats, kit.name()).await?;
     bus.met();
+    let (told, ended) = (client.clone(), kit.shutdown().clone().cancelled_owned());
+    kit.tasks().spawn("audit-key", audit_key::tell(told, kept.public().to_owned(), ended));
     let journal = Arc::new(NatsJournal::new(client.clone(), PATIENCE).only(config.journal));
     let dead = OnTheBus::new(client.clone(), PATIENCE);
     let options = AuditorOptions::default();

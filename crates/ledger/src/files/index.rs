@@ -115,7 +115,7 @@ impl Index {
     }
 
     /// Adds everything in the segments after `from` and returns the new position and how many entries
-    /// were added. `end` is where the last segment ends.
+    /// were added. `end` is where the last segment ends. Whoever is stopped on the way goes on from there.
     pub(crate) fn catch_up(
         &self,
         layout: &Layout,
@@ -133,9 +133,10 @@ impl Index {
             };
             let begin = position.filter(|at| at.segment == first).map_or(0, |at| at.end);
             let mut frames = Frames::open(layout, first, begin, end)?;
-            let mut more = true;
+            // What the last segment holds may not be on the disk yet.
+            let (durable, mut more) = (segments.last() != Some(&first), true);
             while more {
-                let changes = self.begin(false)?;
+                let changes = self.begin(durable)?;
                 more = changes.take(&mut frames, first, &mut position, &mut added)?;
                 if let Some(position) = &position {
                     changes.commit(position)?;

@@ -77,7 +77,7 @@ pub(super) fn open(root: &Path, signing: Option<&Signing>) -> Result<Opened, Led
             "files in the record's folder that are not the record"
         );
     }
-    let kept = Kept::read(&layout)?;
+    let kept = Kept::read(&layout, |_, _| {})?;
     kept.check(signing)?;
     let index = Index::open(&index_path(&layout));
     let known = index.as_ref().ok().and_then(|index| index.position().ok().flatten());
@@ -89,7 +89,7 @@ pub(super) fn open(root: &Path, signing: Option<&Signing>) -> Result<Opened, Led
     };
     let mut segments = maps(&layout, &firsts, end)?;
     // Before anything is cut: a record that is refused stays as it was found.
-    let tree = Tree::open(&layout, &segments, &kept.list)?;
+    let tree = Tree::open(&layout, &segments, kept.newest.as_ref())?;
     let cut = cut(&layout, header, firsts.last().map(|&last| (last, end, torn)))?;
     if firsts.is_empty() {
         writer::create_segment(&layout, 1)?;

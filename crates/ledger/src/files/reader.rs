@@ -100,8 +100,9 @@ impl LedgerReader {
     /// # Errors
     /// [`LedgerError::Corrupt`] if the file is damaged.
     pub fn checkpoints(&self) -> Result<Vec<Checkpoint>, LedgerError> {
-        let kept = Kept::read(&self.layout)?;
-        Ok(kept.list.into_iter().map(|(_, checkpoint)| checkpoint).collect())
+        let mut all = Vec::new();
+        Kept::read(&self.layout, |_, checkpoint| all.push(checkpoint.clone()))?;
+        Ok(all)
     }
 
     /// Proves to somebody who has the public key alone that a row is in the record that `checkpoint` signed.

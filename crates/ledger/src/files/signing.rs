@@ -1,7 +1,8 @@
 //! Signed checkpoints: when they are made, and `audit/checkpoints`, which keeps each in a frame.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
@@ -36,52 +37,69 @@ impl Signing {
     }
 }
 
-/// The checkpoints that a file holds, not checked against any key, and where the whole ones end.
+/// What the file of checkpoints holds, not checked against any key: the newest, and where the whole ones end. All of them
+/// are many after a year.
 pub(crate) struct Kept {
-    pub(crate) list: Vec<(u64, Checkpoint)>,
+    pub(crate) newest: Option<Checkpoint>,
     pub(crate) end: u64,
     pub(crate) length: u64,
 }
 
 impl Kept {
-    /// Reads the file; one that is not there holds none.
+    /// Reads the file, and gives `each` checkpoint and where it begins; a file that is not there holds none.
     ///
     /// # Errors
     /// [`LedgerError::Corrupt`] where something is damaged that is not the torn end.
-    pub(crate) fn read(layout: &Layout) -> Result<Self, LedgerError> {
-        let bytes = match fs::read(layout.checkpoints()) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(LedgerError::io("read the checkpoints")(error)),
+    pub(crate) fn read(
+        layout: &Layout,
+        mut each: impl FnMut(u64, &Checkpoint),
+    ) -> Result<Self, LedgerError> {
+        let io = LedgerError::io("read the checkpoints");
+        let (mut newest, mut end, mut bytes) = (None, 0, Vec::new());
+        let mut file = match File::open(layout.checkpoints()) {
+            Ok(file) => BufReader::new(file),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self { newest, end, length: end });
+            }
+            Err(error) => return Err(io(error)),
         };
-        let (mut list, mut at) = (Vec::new(), 0);
-        while let Some(rest) = bytes.get(at..)
-            && !rest.is_empty()
-        {
-            let flaw = match frame::decode(rest) {
-                Ok(read) => match claimed(read.payload) {
-                    Some(checkpoint) => {
-                        list.push((at as u64, checkpoint));
-                        at += read.bytes.len();
-                        continue;
-                    }
-                    None => Flaw::Signature,
-                },
-                // The torn end is the last: nothing whole comes after it.
-                Err(_) if frame::vouched(rest.get(1..).unwrap_or_default()).is_none() => break,
-                Err(flaw) => flaw,
+        loop {
+            bytes.clear();
+            let mut more = |length: usize, bytes: &mut Vec<u8>| {
+                file.by_ref().take(length as u64).read_to_end(bytes).map_err(&io)
             };
-            return Err(broken(at as u64, flaw));
+            if more(frame::HEADER, &mut bytes)? == 0 {
+                break;
+            }
+            if let Ok(head) = frame::Header::read(&bytes) {
+                more(head.length, &mut bytes)?;
+            }
+            let flaw = match frame::decode(&bytes).map(|read| claimed(read.payload)) {
+                Ok(Some(checkpoint)) => {
+                    each(end, &checkpoint);
+                    newest = Some(checkpoint);
+                    end += bytes.len() as u64;
+                    continue;
+                }
+                Ok(None) => Flaw::Signature,
+                Err(flaw) => {
+                    file.read_to_end(&mut bytes).map_err(&io)?;
+                    // The torn end is the last: nothing whole comes after it.
+                    if frame::vouched(bytes.get(1..).unwrap_or_default()).is_none() {
+                        break;
+                    }
+                    flaw
+                }
+            };
+            return Err(broken(end, flaw));
         }
-        Ok(Self { list, end: at as u64, length: bytes.len() as u64 })
+        Ok(Self { newest, end, length: end + bytes.len() as u64 })
     }
-}
 
-impl Kept {
     /// Refuses a key that did not sign the newest one.
     pub(super) fn check(&self, signing: Option<&Signing>) -> Result<(), LedgerError> {
-        match (self.list.last(), signing) {
-            (Some((_, newest)), Some(signing)) if !signing.signer.has_signed(newest) => {
+        match (&self.newest, signing) {
+            (Some(newest), Some(signing)) if !signing.signer.has_signed(newest) => {
                 Err(LedgerError::OtherKey { size: newest.size })
             }
             _ => Ok(()),
@@ -118,8 +136,7 @@ impl Checkpoints {
             tracing::warn!(bytes = kept.length - kept.end, "torn checkpoint cut off");
             file.set_len(kept.end).map_err(&io)?;
         }
-        let newest = kept.list.into_iter().next_back().map(|(_, checkpoint)| checkpoint);
-        Ok(Self { file, end: kept.end, newest, unsigned_since: None })
+        Ok(Self { file, end: kept.end, newest: kept.newest, unsigned_since: None })
     }
 
     /// The newest one.

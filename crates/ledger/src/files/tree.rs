@@ -12,6 +12,7 @@ use portcullis_merkle::{
 
 use super::blocks::Blocks;
 use super::segment::{Frames, Layout};
+use super::signing::Kept;
 use crate::LedgerError;
 
 const SIZE: u64 = HASH_SIZE as u64;
@@ -72,25 +73,23 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Opens the tree: takes over what the newest of the checkpoints (the oldest first) vouches for, and makes the
-    /// rest from the segments.
+    /// Opens the tree: takes over what the newest of the checkpoints vouches for, and makes the rest from the segments.
     ///
     /// # Errors
     /// [`LedgerError::NotAsSigned`] where the entries do not lead to the signed root; nothing is changed then.
     pub(super) fn open(
         layout: &Layout,
         segments: &[Blocks],
-        signed: &[(u64, Checkpoint)],
+        newest: Option<&Checkpoint>,
     ) -> Result<Self, LedgerError> {
         let (unreadable, io) = (unreadable, LedgerError::io("open the tree"));
-        let newest = signed.last().map(|(_, newest)| newest);
         let kept = TreeFile::open(layout)?;
         let frontier = match (kept, newest) {
             (Some(kept), Some(newest)) if newest.size <= entries(segments) && kept.fits(newest) => {
                 Frontier::restore(newest.size, &kept).map_err(unreadable)?
             }
             (_, Some(newest)) => {
-                refuse_unless_signed(layout, segments, signed, newest.size)?;
+                refuse_unless_signed(layout, segments, newest.size)?;
                 Frontier::new()
             }
             (_, None) => Frontier::new(),
@@ -177,16 +176,16 @@ fn each_after(
 fn refuse_unless_signed(
     layout: &Layout,
     segments: &[Blocks],
-    signed: &[(u64, Checkpoint)],
     size: u64,
 ) -> Result<(), LedgerError> {
-    let (mut frontier, mut good) = (Frontier::new(), 0);
-    let mut points = signed.iter().map(|(_, point)| point).peekable();
+    let (mut frontier, mut good, mut signed) = (Frontier::new(), 0, Vec::new());
+    Kept::read(layout, |_, point| signed.push((point.size, point.root)))?;
+    let mut points = signed.into_iter().peekable();
     each_after(layout, segments, 0, |leaf| {
         frontier.push(leaf, |_| {});
-        while let Some(point) = points.next_if(|point| point.size <= frontier.size()) {
-            let fits = point.size == frontier.size() && point.root == frontier.root();
-            good = if fits { point.size } else { good };
+        while let Some((size, root)) = points.next_if(|(size, _)| *size <= frontier.size()) {
+            let fits = size == frontier.size() && root == frontier.root();
+            good = if fits { size } else { good };
         }
         Ok(())
     })?;

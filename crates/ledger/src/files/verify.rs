@@ -72,12 +72,13 @@ struct Hashed {
 pub(super) fn verify(layout: &Layout, verify: &Verify<'_>) -> Result<Verified, LedgerError> {
     // What is signed was on the disk before: read in this order, a writer at work does not disturb.
     let live = is_live(layout);
-    let own = Kept::read(layout)?;
+    let mut list = Vec::new();
+    let own = Kept::read(layout, |at, kept| list.push((at, kept.clone())))?;
     if own.length > own.end && !live {
         return Err(broken(own.end, Flaw::Short));
     }
     if let Some(key) = verify.key
-        && let Some((at, _)) = own.list.iter().find(|(_, kept)| key.open(&kept.note).is_err())
+        && let Some((at, _)) = list.iter().find(|(_, kept)| key.open(&kept.note).is_err())
     {
         return Err(broken(*at, Flaw::Signature));
     }
@@ -107,7 +108,7 @@ pub(super) fn verify(layout: &Layout, verify: &Verify<'_>) -> Result<Verified, L
             });
         }
         drop(send);
-        let mut judge = Judge::new(layout, &own, verify, live)?;
+        let mut judge = Judge::new(layout, (&own, &list), verify, live)?;
         let mut early = BTreeMap::new();
         let mut turn = 0;
         while turn < firsts.len() {
@@ -206,13 +207,13 @@ struct Judge<'a> {
 impl<'a> Judge<'a> {
     fn new(
         layout: &'a Layout,
-        own: &Kept,
+        (own, list): (&Kept, &[(u64, Checkpoint)]),
         verify: &Verify<'_>,
         live: bool,
     ) -> Result<Self, LedgerError> {
         let mut points: BTreeMap<u64, Vec<(Hash, bool)>> = BTreeMap::new();
         let (mut signed, mut proven) = (0, 0);
-        for (at, kept) in &own.list {
+        for (at, kept) in list {
             if kept.size < signed {
                 return Err(broken(*at, Flaw::Sequence));
             }
@@ -237,7 +238,7 @@ impl<'a> Judge<'a> {
             segments: 0,
             bytes: own.length,
             unfinished: 0,
-            checkpoints: own.list.len() as u64,
+            checkpoints: list.len() as u64,
             signed,
             proven,
         };

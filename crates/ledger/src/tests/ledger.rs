@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{entry, open, options};
+use crate::files::index::Index;
+use crate::files::segment::Layout;
 use crate::{Appended, Flaw, IndexState, Ledger, LedgerError, LedgerReader, Query, Record, Verify};
 
 async fn fill(ledger: &Ledger, numbers: std::ops::Range<i64>) {
@@ -228,4 +230,26 @@ fn an_id_like_those_of_the_ledgers_own_remarks_is_refused() {
     let mut entry = entry(1);
     entry.id = "\0dead/1".into();
     assert!(matches!(Record::new(&entry), Err(LedgerError::Refused(_))));
+}
+
+/// An index of millions of entries takes its time, and whoever starts audit may be impatient.
+#[tokio::test]
+async fn a_rebuild_of_the_index_goes_on_where_it_was_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, _) = open(folder.path());
+    fill(&ledger, 0..200).await;
+    fill(&ledger, 200..400).await;
+    fill(&ledger, 400..600).await;
+    drop(ledger);
+    let layout = Layout::new(folder.path());
+    let (mut firsts, _) = layout.segments().unwrap();
+    assert!(firsts.len() > 2, "{firsts:?}");
+    let (path, copy) = (folder.path().join("anew.redb"), folder.path().join("copy.redb"));
+    let index = Index::open(&path).unwrap();
+    // The last segment cannot be read: the work ends there, and what is on the disk then is what the next one has.
+    let last = std::mem::replace(firsts.last_mut().unwrap(), 999_999);
+    assert!(index.catch_up(&layout, None, &firsts, 0).is_err());
+    fs::copy(&path, &copy).unwrap();
+    let position = Index::open(&copy).unwrap().position().unwrap();
+    assert_eq!(position.map(|at| at.next_seq), Some(last));
 }

@@ -22,6 +22,15 @@ struct Script {
     acked: Arc<Mutex<BTreeSet<u64>>>,
     /// Acknowledgements fail: the crash between storing and acknowledging.
     deaf: Arc<Mutex<bool>>,
+    /// After how long what is not acknowledged is delivered again, and then again.
+    again: Option<Duration>,
+}
+
+impl Script {
+    fn unacked(&self) -> Vec<(u64, Option<Entry>)> {
+        let acked = self.acked.lock().unwrap();
+        self.list.iter().filter(|(number, _)| !acked.contains(number)).cloned().collect()
+    }
 }
 
 struct Scripted(Script, u64, Option<Entry>, Vec<u8>);
@@ -33,13 +42,20 @@ impl Journal for Script {
     }
 
     async fn follow(&self, _: &str) -> Result<Deliveries, JournalError> {
-        let (script, acked) = (self.clone(), self.acked.lock().unwrap().clone());
-        let list: Vec<_> = self.list.iter().filter(|d| !acked.contains(&d.0)).cloned().collect();
-        let deliveries = futures::stream::iter(list).map(move |(sequence, entry)| {
+        let again = futures::stream::unfold(self.clone(), |script| async move {
+            match script.again {
+                Some(each) => tokio::time::sleep(each).await,
+                None => std::future::pending().await,
+            }
+            Some((futures::stream::iter(script.unacked()), script))
+        });
+        let script = self.clone();
+        let list = futures::stream::iter(self.unacked()).chain(again.flatten());
+        let deliveries = list.map(move |(sequence, entry)| {
             let raw = entry.as_ref().map_or(b"?".to_vec(), |e| serde_json::to_vec(e).unwrap());
             Ok(Box::new(Scripted(script.clone(), sequence, entry, raw)) as Box<dyn Delivery>)
         });
-        Ok(Box::pin(deliveries.chain(futures::stream::pending())))
+        Ok(Box::pin(deliveries))
     }
 }
 
@@ -154,6 +170,25 @@ async fn a_gap_is_an_entry_of_the_ledger() {
     let gap = Gap { after: 2, next: 5 };
     assert_eq!((gap.missing(), &rows[2].content), (2, &Content::Gap(gap)));
     assert_eq!(ledger.last_journal_seq(), 6);
+}
+
+/// A journal delivers again, before anybody's patience ends, what was not acknowledged. A record that is new begins
+/// with such a hole, where the journal is read by a consumer that is not.
+#[tokio::test]
+async fn a_gap_is_seen_while_what_follows_it_is_delivered_again_and_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = Script { again: Some(Duration::from_millis(10)), ..script(&[11, 12, 15]) };
+    let ledger = Arc::new(open(folder.path()).0);
+    let letters = Arc::new(Letters::default());
+    audit(&ledger, &script, &letters, || script.acked.lock().unwrap().len() == 3).await;
+    let gaps: Vec<_> = ledger
+        .search(Query::default())
+        .filter_map(|row| match row.unwrap().content {
+            Content::Gap(gap) => Some(gap),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(gaps, [Gap { after: 0, next: 11 }, Gap { after: 12, next: 15 }]);
 }
 
 #[tokio::test]

@@ -10,17 +10,20 @@
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use portcullis_bus::Journal;
 use portcullis_bus_nats::admin::{InitOptions, init};
-use portcullis_bus_nats::{Client, ConnectOptions, Journals, NatsJournal, connect};
+use portcullis_bus_nats::{Client, ConnectOptions, Journals, NatsJournal, connect, subjects};
 use portcullis_core::BotId;
-use portcullis_ledger::Query;
+use portcullis_host::audit_key;
+use portcullis_ledger::{Content, Query};
 use portcullis_ledger_postgres::{Address, Against, PostgresReader};
 use portcullis_merkle::PublicKey;
 use portcullis_testkit::{NatsServer, PostgresServer, Process, entry, eventually};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -107,6 +110,18 @@ impl House {
         eventually(PATIENCE, async || reader.last_seq().await.is_ok_and(|last| last >= sent)).await;
     }
 
+    /// Waits until whoever writes tells the key of the shared folder.
+    async fn tells_its_key(&self) {
+        let file = self.shared.path().join("keys/audit.pub");
+        eventually(PATIENCE, async || {
+            let asked = self.client.request(subjects::AUDIT_KEY, "".into()).await;
+            let Ok(answer) = asked else { return false };
+            let told: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
+            std::fs::read_to_string(&file).is_ok_and(|key| told["audit_key"] == key.trim())
+        })
+        .await;
+    }
+
     /// Each entry once, in order, and proven by the checkpoints that were told elsewhere.
     async fn is_whole(&self) {
         let rows = self.reader().search(Query::default()).all().await.unwrap();
@@ -154,6 +169,7 @@ async fn one_audit_writes_and_another_takes_over_when_it_is_killed_paused_or_sto
     second.says(STANDS_BY, 1).await;
     house.send(200).await;
     house.stored().await;
+    house.tells_its_key().await;
     assert!(first.metrics().await.contains("portcullis_audit_active 1"));
     assert!(second.metrics().await.contains("portcullis_audit_active 0"));
     assert!(second.metrics().await.contains("portcullis_ready 1"), "{}", second.log());
@@ -163,6 +179,7 @@ async fn one_audit_writes_and_another_takes_over_when_it_is_killed_paused_or_sto
     house.send(200).await;
     second.says(WRITES, 1).await;
     house.stored().await;
+    house.tells_its_key().await;
 
     // Told to stop: it gives the lease back.
     let mut second = second;
@@ -230,4 +247,54 @@ async fn each_journal_has_an_audit_and_a_record_of_its_own() {
         assert!(rows.iter().all(|row| of(row) == bot), "{schema}");
     }
     lost.says("journal 2 of 2 is not there", 1).await;
+    // Two audits may have two keys: ingress asks neither.
+    audit_key::learn(&house.client, |key| panic!("{key} was told")).await;
+}
+
+/// A new record has a new key, and ingress need not be started anew.
+#[tokio::test]
+async fn a_key_is_learnt_and_another_one_after_it() {
+    let house = House::build().await;
+    let (told, learnt) = (CancellationToken::new(), Mutex::new(Vec::new()));
+    let tell = async {
+        for key in ["one", "another"] {
+            let ended = told.child_token();
+            let tell = audit_key::tell(house.client.clone(), key.into(), ended.cancelled());
+            let is_learnt = async || learnt.lock().unwrap().iter().any(|known| known == key);
+            let wait = async {
+                eventually(PATIENCE, is_learnt).await;
+                ended.cancel();
+            };
+            tokio::join!(tell, wait);
+        }
+    };
+    let learn = audit_key::learn(&house.client, |key| {
+        learnt.lock().unwrap().push(key.to_owned());
+        true
+    });
+    tokio::select! {
+        () = tell => {}
+        () = learn => panic!("it ended"),
+    }
+    assert_eq!(*learnt.lock().unwrap(), ["one", "another"]);
+}
+
+/// The consumer knows how far the old record was. What it does not give is a gap of the new one, even though the server
+/// delivers what waits behind the gap again and again.
+#[tokio::test]
+async fn a_new_record_of_an_old_journal_begins_with_a_gap() {
+    let mut house = House::build().await;
+    let first = house.audit("first");
+    house.send(10).await;
+    house.stored().await;
+    drop(first);
+    house.send(5).await;
+    let _second = house.audit_of("second", 0, "anew", &house.shared.path().join("anew"));
+    let address = Address::parse(&house.postgres.url()).unwrap().in_schema("anew").unwrap();
+    let reader = PostgresReader::new(&address, 2);
+    eventually(2 * PATIENCE, async || reader.last_seq().await.is_ok_and(|last| last >= 6)).await;
+    let rows = reader.search(Query::default()).all().await.unwrap();
+    let Content::Gap(gap) = &rows[0].content else { panic!("{:?}", rows[0]) };
+    assert_eq!(gap.after, 0);
+    assert_eq!(rows.len() as u64, 1 + 15 - gap.missing());
 }
