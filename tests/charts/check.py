@@ -235,7 +235,7 @@ def check_init(charts):
             return None, None
         return jobs[0]["metadata"]["name"], jobs[0]["spec"]
 
-    (name, spec), (again, same), (other, changed) = job("{}"), job("{}"), job("init: { journalMib: 2048 }")
+    (name, spec), (again, same), (other, changed) = job("{}"), job("{}"), job("init: { journalMib: 512 }")
     if (name, spec) != (again, same) or name == other or spec == changed:
         fail(f"init: its name must change with what it does, and only then: {name}, {again}, {other}")
     for replicas in ("0", "3"):
@@ -250,7 +250,7 @@ def mib(size):
 
 
 def check_room():
-    """What the streams set aside fits the volumes of NATS: of that which is installed along, the chart itself says so."""
+    """What the streams set aside fits what NATS may store: where it is installed along, the chart itself says so."""
     examples, chart = ROOT / "k8s" / "examples", ROOT / "k8s" / "charts" / "portcullis"
     streams = read((chart / "files" / "streams.json").read_text(encoding="utf-8"))[0]
     init = read((examples / "production.yaml").read_text(encoding="utf-8"))[0]["init"]
@@ -259,6 +259,11 @@ def check_room():
     needs = init.get("journals", 1) * init["journalMib"] + streams["othersMib"]
     if needs > mib(size) * 0.9:
         fail(f"production.yaml: the streams set {needs} MiB aside, and production-nats.yaml has {size}")
+    alone = (ROOT / "deploy" / "nats" / "nats-server.conf").read_text(encoding="utf-8")
+    size = int(re.search(r"max_file_store: ([0-9]+)GB\n", alone).group(1)) * 10**9 // 2**20
+    needs = streams["journalMib"] + streams["othersMib"]
+    if needs > size * 0.9:
+        fail(f"deploy/nats/nats-server.conf: the streams set {needs} MiB aside by default, and it lets them have {size}")
     if init["replicas"] > servers["cluster"]["replicas"]:
         fail("production.yaml: more copies of a stream than production-nats.yaml has servers")
 

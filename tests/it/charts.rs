@@ -77,7 +77,7 @@ fn the_umbrella_knows_what_the_streams_set_aside() {
     let mib = 1024 * 1024;
     let (mut journal, mut others) = (0, 0);
     for stream in streams::streams(&InitOptions::default()) {
-        // A bucket has no limit, and nothing is set aside for it.
+        // Some buckets have no limit, and nothing is set aside for them.
         let bytes = stream.max_bytes.max(0);
         assert_eq!(bytes % mib, 0, "{}", stream.name);
         *(if stream.name == "JOURNAL" { &mut journal } else { &mut others }) += bytes / mib;

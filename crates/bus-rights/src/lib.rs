@@ -33,6 +33,9 @@ pub struct Rights {
 pub const STAGES: [&str; 5] =
     ["rate-limit", "sanitizer", "injection-classifier", "sentiment", "moderation"];
 
+/// Where the watch tells what it saw, by its severity.
+const ALERTS: &str = "portcullis.v1.alert.*";
+
 /// The stages among them whose model can be swapped.
 const MODELLED: [&str; 1] = ["injection-classifier"];
 
@@ -46,8 +49,7 @@ pub fn table(bots: &[BotId]) -> Vec<Rights> {
         .publishes(["portcullis.v1.dead.audit", subjects::CHECKPOINT]);
     let mut table = vec![conducting(Rights::of("ingress")), in_one];
     table.extend(STAGES.iter().map(|stage| self::stage(stage)));
-    let audit = reader("audit").publishes([subjects::CHECKPOINT]);
-    table.extend([audit, reader("search"), anomaly(), console(), operator(bots)]);
+    table.extend([audit(), reader("search"), anomaly(), operator(bots)]);
     table.extend(bots.iter().map(bot));
     table
 }
@@ -178,6 +180,7 @@ fn conducting(rights: Rights) -> Rights {
             "portcullis.v1.resolution.*",
             "portcullis.v1.held.*.*",
             "portcullis.v1.dead.ingress",
+            subjects::AUDIT_KEY,
             "$JS.API.DIRECT.GET.HELD",
             "$JS.API.DIRECT.GET.HELD.>",
             "$JS.API.STREAM.INFO.HELD",
@@ -191,9 +194,11 @@ fn conducting(rights: Rights) -> Rights {
         .getting(VERDICTS_BUCKET)
         .publishes([
             format!("$KV.{VERDICTS_BUCKET}.>"),
-            // What operators order at the door is written under these two authors.
+            // What operators order at the door is written under these authors; what the watch ordered they take back.
             format!("$KV.{CONTROL_BUCKET}.operator.>"),
+            format!("$KV.{CONTROL_BUCKET}.operator-mute.>"),
             format!("$KV.{CONTROL_BUCKET}.operator-limits.>"),
+            format!("$KV.{CONTROL_BUCKET}.anomaly.>"),
         ])
 }
 
@@ -209,38 +214,34 @@ fn reader(name: &str) -> Rights {
     Rights::of(name).reading_the_record()
 }
 
+/// It says, to whom asks, which key ingress seals to.
+fn audit() -> Rights {
+    reader("audit").publishes([subjects::CHECKPOINT]).listens([subjects::AUDIT_KEY]).answering()
+}
+
 fn anomaly() -> Rights {
     watching_over(reader("anomaly").watching(CONTROL_BUCKET)).recording("action")
 }
 
 /// What the watch over the record tells and orders, the latter under its own name.
 fn watching_over(rights: Rights) -> Rights {
-    rights
-        .publishes(["portcullis.v1.alert.*".to_owned(), format!("$KV.{CONTROL_BUCKET}.anomaly.>")])
+    rights.publishes([ALERTS.to_owned(), format!("$KV.{CONTROL_BUCKET}.anomaly.>")])
 }
 
-fn console() -> Rights {
-    let reader = reader("console").watching(POLICY_BUCKET).watching(CONTROL_BUCKET);
-    reader.recording("action").publishes([
-        subjects::ADMIN_DOOR.to_owned(),
-        "$JS.API.DIRECT.GET.HELD".to_owned(),
-        "$JS.API.DIRECT.GET.HELD.>".to_owned(),
-        format!("$KV.{CONTROL_BUCKET}.console.>"),
-    ])
-}
-
-/// Makes streams and their consumers, and writes policies. It cannot purge the record: the stream itself
-/// refuses that. It makes no consumer of its own, by which it could read what people wrote, and writes no
-/// order past the door that journals it.
+/// Makes streams and their consumers, writes policies, and reads what is told to people: alerts, and why an entry could
+/// not be read; neither quotes anybody. It cannot purge the record: the stream itself refuses that. On no other stream
+/// it makes a consumer of its own, by which it could read what people wrote, and it writes no order past the door that
+/// journals it.
 fn operator(bots: &[BotId]) -> Rights {
     let options = InitOptions { bots: bots.to_vec(), ..InitOptions::default() };
     let consumers = streams::consumers(&options).into_iter().filter_map(|(stream, consumer)| {
         Some(format!("$JS.API.CONSUMER.CREATE.{stream}.{}", consumer.durable_name?))
     });
     Rights::of("operator")
-        .listens([subjects::CHECKPOINT])
+        .listens([subjects::CHECKPOINT, ALERTS])
         .watching(POLICY_BUCKET)
         .watching(CONTROL_BUCKET)
+        .reading(subjects::ALERT)
         .publishes([
             subjects::ADMIN_DOOR,
             "$SRV.>",
@@ -249,9 +250,15 @@ fn operator(bots: &[BotId]) -> Rights {
             "$JS.API.STREAM.UPDATE.*",
             "$JS.API.STREAM.INFO.*",
             "$JS.API.CONSUMER.INFO.>",
-            "$JS.API.DIRECT.GET.DEAD",
-            "$JS.API.DIRECT.GET.DEAD.>",
         ])
+        .publishes([subjects::ALERT, subjects::DEAD].iter().flat_map(|stream| {
+            [
+                format!("$JS.API.DIRECT.GET.{stream}"),
+                format!("$JS.API.DIRECT.GET.{stream}.>"),
+                // as the command line of NATS asks
+                format!("$JS.API.STREAM.MSG.GET.{stream}"),
+            ]
+        }))
         .publishes(consumers)
         .following_models()
         .publishes([

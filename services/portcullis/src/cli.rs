@@ -108,7 +108,7 @@ pub(crate) fn run() -> ExitCode {
 }
 
 #[cfg(test)]
-mod documented;
+mod documented_tests;
 
 #[cfg(test)]
 mod tests {

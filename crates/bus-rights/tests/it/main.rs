@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Sizes that fit any machine on which tests run.
 fn small() -> admin::InitOptions {
     admin::InitOptions {
-        journal_max_bytes: 64 * 1024 * 1024,
+        journal_max_bytes: Some(64 * 1024 * 1024),
         submit_max_bytes: 1024 * 1024,
         held_max_bytes: 1024 * 1024,
         bots: vec![shop()],

@@ -188,13 +188,61 @@ async fn reads_only(server: &NatsServer, reader: &str) {
     delivery.ack().await.unwrap();
     let short = NatsJournal::new(client, Duration::from_millis(100));
     let mut forged = entry("forged");
-    if !["anomaly", "console"].contains(&reader) {
+    if reader != "anomaly" {
         assert!(short.append(&forged).await.is_err(), "{reader}");
     }
     forged.body = portcullis_testkit::verdict_entry("forged").body;
     assert!(short.append(&forged).await.is_err(), "{reader}");
     let other = if reader == "audit" { "search" } else { "audit" };
     assert!(short.follow(other).await.is_err(), "{reader} read as {other}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_hear_alerts_and_read_them_later() {
+    let server = guarded().await;
+    let operator = user(&server, "operator").await;
+    let mut heard = operator.subscribe("portcullis.v1.alert.*").await.unwrap();
+    operator.flush().await.unwrap();
+    let anomaly = user(&server, "anomaly").await;
+    let told = anomaly.request("portcullis.v1.alert.critical", "{}".into()).await.unwrap();
+    assert!(String::from_utf8_lossy(&told.payload).contains("ALERT"), "it is stored: {told:?}");
+    let alert = tokio::time::timeout(PATIENCE, heard.next()).await.unwrap().unwrap();
+    assert_eq!(alert.payload, "{}");
+    let context = jetstream::new(operator.clone());
+    let stream = context.get_stream("ALERT").await.unwrap();
+    assert_eq!(stream.direct_get(1).await.unwrap().payload, "{}");
+    assert_eq!(stream.get_raw_message(1).await.unwrap().payload, "{}");
+    let options = jetstream::consumer::push::OrderedConfig {
+        deliver_subject: operator.new_inbox(),
+        ..Default::default()
+    };
+    let mut all = stream.create_consumer(options).await.unwrap().messages().await.unwrap();
+    let first = tokio::time::timeout(PATIENCE, all.next()).await.unwrap();
+    assert_eq!(first.unwrap().unwrap().payload, "{}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn audit_says_its_key_to_ingress_alone() {
+    let server = guarded().await;
+    let audit = user(&server, "audit").await;
+    let (shutdown, mut served) = (CancellationToken::new(), JoinSet::new());
+    let door =
+        Door::open(audit, Serving::new(subjects::AUDIT_KEY, subjects::AUDIT, 1)).await.unwrap();
+    served.spawn(door.serve(|_| async { Reply::body("key") }, shutdown.clone()));
+    let ingress = user(&server, "ingress").await;
+    let said = ingress.request(subjects::AUDIT_KEY, "".into()).await.unwrap();
+    assert_eq!(said.payload, "key");
+    for other in ["bot-shop", "sentiment", "search"] {
+        let asked = user(&server, other).await;
+        let asked = asked.request(subjects::AUDIT_KEY, "".into());
+        let answer = tokio::time::timeout(Duration::from_millis(300), asked).await;
+        assert!(answer.is_err(), "{other}: {answer:?}");
+    }
+    // The drain has its right too.
+    shutdown.cancel();
+    while let Some(ended) = served.join_next().await {
+        ended.unwrap().unwrap();
+    }
 }
 
 /// What every user tries, and must not reach.
@@ -251,6 +299,12 @@ async fn what_is_not_in_the_table_is_refused() {
                 "$JS.API.STREAM.DELETE.JOURNAL",
                 "$JS.API.STREAM.PURGE.JOURNAL",
                 "$JS.API.STREAM.MSG.DELETE.JOURNAL",
+                "$JS.API.STREAM.MSG.GET.JOURNAL",
+                "$JS.API.DIRECT.GET.JOURNAL",
+                "$JS.API.CONSUMER.MSG.NEXT.JOURNAL.audit",
+                "$JS.API.CONSUMER.LIST.JOURNAL",
+                "portcullis.v1.alert.critical",
+                "portcullis.v1.audit.key",
             ],
         ),
     ];

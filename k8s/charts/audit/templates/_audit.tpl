@@ -32,8 +32,11 @@ postgres:
 {{- end -}}
 
 {{- define "audit.egress" -}}
-{{- if .Values.postgres.enabled -}}
 {{- $policy := include "portcullis.shared" (dict "root" . "section" "networkPolicy") | fromJson -}}
+{{- if and (.Values.config.checkpoints).url $policy.enabled (not $policy.extraEgress) -}}
+{{- fail "audit: config.checkpoints.url is set, and the network policy lets nothing reach it: say where it is in networkPolicy.extraEgress" -}}
+{{- end -}}
+{{- if .Values.postgres.enabled -}}
 - to:
     {{- toYaml $policy.postgres.to | nindent 4 }}
   ports:

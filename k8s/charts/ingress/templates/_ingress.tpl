@@ -14,6 +14,19 @@ policies: /etc/portcullis/policies
 {{- end }}
 {{- end -}}
 
+{{/* The controller of the Ingress object, which the network policy must let in. */}}
+{{- define "ingress.from" -}}
+{{- if .Values.expose.enabled -}}
+{{- $policy := include "portcullis.shared" (dict "root" . "section" "networkPolicy") | fromJson -}}
+{{- if and $policy.enabled (not .Values.expose.from) -}}
+{{- fail "ingress: expose.enabled is true, and the network policy lets no controller reach the door: say where it is in expose.from, as in [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}}]" -}}
+{{- end -}}
+{{- toYaml .Values.expose.from -}}
+{{- else -}}
+[]
+{{- end -}}
+{{- end -}}
+
 {{- define "ingress.secrets" -}}
 - secret:
     name: {{ tpl .Values.masterSecret.existingSecret . }}

@@ -1,8 +1,9 @@
 {{/* Who may talk to whom. A pod that a policy selects for both directions may do nothing that no rule allows. */}}
 
 {{- define "portcullis.dnsEgress" -}}
+{{- $policy := include "portcullis.shared" (dict "root" .root "section" "networkPolicy") | fromJson -}}
 - to:
-    {{- toYaml .root.Values.networkPolicy.dns.to | nindent 4 }}
+    {{- toYaml $policy.dns.to | nindent 4 }}
   ports:
     - { port: 53, protocol: UDP }
     - { port: 53, protocol: TCP }
@@ -41,11 +42,13 @@ spec:
               app.kubernetes.io/instance: {{ $root.Release.Name }}
       ports:
         - { port: health, protocol: TCP }
-    {{- if and .http $policy.http.from }}
+    {{- if .http }}
+    {{- with concat ($policy.http.from | default list) (.httpFrom | default list) }}
     - from:
-        {{- toYaml $policy.http.from | nindent 8 }}
+        {{- toYaml . | nindent 8 }}
       ports:
         - { port: http, protocol: TCP }
+    {{- end }}
     {{- end }}
     {{- with $policy.extraIngress }}
     {{- toYaml . | nindent 4 }}

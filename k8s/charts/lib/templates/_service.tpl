@@ -2,6 +2,7 @@
        root       the context of its chart
        component  "door", "stage" or "reader"
        http       whether it has a door for HTTP beside its health door
+       httpFrom   who may ask there beside those whom the network policy names, as a list of peers
        redis      "" or nothing: needs none; "top": configured as [redis]; "stage": as [stage.redis]
        single     why there may be one alone (the writer of the ledger), or nothing
        replicas   how many there are, where the values do not say it

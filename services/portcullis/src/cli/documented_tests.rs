@@ -97,24 +97,29 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// The same without what a template would fill in.
-fn without_templates(line: &str) -> String {
-    let pieces = line.split("{{").enumerate();
-    pieces
-        .map(
-            |(at, piece)| {
-                if at == 0 { piece } else { piece.split_once("}}").map_or("", |(_, rest)| rest) }
-            },
-        )
-        .collect()
+/// The same with a value in the place of each that a template would fill in.
+fn filled_in(line: &str) -> String {
+    let mut pieces = line.split("{{");
+    let mut filled = pieces.next().unwrap_or_default().to_owned();
+    for (inner, rest) in pieces.filter_map(|piece| piece.split_once("}}")) {
+        let first = inner.split_whitespace().next().unwrap_or_default();
+        let is_value = !["range", "with", "if", "else", "end"].contains(&first);
+        filled += if is_value { "1" } else { "" };
+        filled += rest;
+    }
+    filled
 }
 
-/// Each command that a line means: `stop|start` is two, `[FILE]` may be left out, and a word in capitals stands for a value.
+/// Each command that a line means: `stop|start` is two, `[FILE]` may be left out, a word in capitals stands for a value,
+/// and what comes after `…` is not known.
 fn meant(words: &[String]) -> Vec<Vec<String>> {
     let mut all = vec![Vec::new()];
     for (at, word) in words.iter().enumerate() {
         let follows_flag = at > 0 && words[at - 1].starts_with("--");
-        if word.starts_with('[') || (word == "…" && !follows_flag) {
+        if word == "…" && !follows_flag {
+            break;
+        }
+        if word.starts_with('[') {
             continue;
         }
         let each: Vec<&str> =
@@ -151,7 +156,7 @@ fn wrong(documented: &Documented, command: &[String]) -> Option<String> {
             !documented.pasted || open || missing.iter().all(|name| name.starts_with("--nats"))
         }
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            !documented.pasted
+            !documented.pasted || open
         }
         ErrorKind::ValueValidation => open,
         _ => false,
@@ -162,7 +167,7 @@ fn wrong(documented: &Documented, command: &[String]) -> Option<String> {
 fn problems(text: &str) -> (usize, Vec<String>) {
     let (mut seen, mut problems) = (0, Vec::new());
     for documented in commands(text) {
-        for command in meant(&words(&without_templates(&documented.line))) {
+        for command in meant(&words(&filled_in(&documented.line))) {
             seen += 1;
             let why = wrong(&documented, &command);
             problems.extend(why.map(|why| format!("{}: {why}", command.join(" "))));
@@ -210,6 +215,7 @@ fn what_is_no_command_is_found() {
         "`portcullis admin held|release|edit|reject`",
         "`portcullis check [TEXT\\|-]` and `portcullis`",
         "`portcullis audit report --from … --until …`",
+        "`portcullis audit … --postgres URL`",
         "```\nportcullis admin model list\nexport A=b\n```",
         "`portcullis admin nats-config --out users.conf{{ range .Values.bots }} --bot {{ . }}{{ end }}`",
         "`portcullis audit prove ID > proof.json`",
