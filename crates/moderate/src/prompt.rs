@@ -12,11 +12,11 @@ use std::collections::VecDeque;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use portcullis_core::{Severity, Span};
+use portcullis_markup::Reading;
 use rustc_hash::FxHashSet;
 
 use crate::encoded;
 use crate::hit::Hit;
-use crate::reading::Reading;
 use crate::settings::SystemPrompt;
 
 /// Letters and digits in one hashed piece.

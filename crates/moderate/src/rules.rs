@@ -4,10 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use moka::sync::Cache;
 use portcullis_core::Span;
+use portcullis_markup::Code;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::code::{Code, Fence};
 use crate::form::{Form, Languages};
 use crate::guidelines::Rulebook;
 use crate::hit::Hit;
@@ -41,6 +41,8 @@ pub(crate) struct Places {
     pub(crate) hits: Vec<Hit>,
     /// Where a run of the system prompt began that still goes on at the end of the text.
     pub(crate) open_prompt: Option<usize>,
+    /// Where an address stands that is none if the fence around it has an end.
+    pub(crate) open_code: Option<usize>,
 }
 
 impl Rules {
@@ -90,7 +92,7 @@ impl Rules {
     /// What stands at a place of a text: leaks that are not `known`, the system prompt, links, words, patterns.
     /// In order of their places.
     pub fn places(&self, text: &str, known: &Known) -> Vec<Hit> {
-        self.read(text, None, known).hits
+        self.read(text, &Code::of(text), known).hits
     }
 
     /// The same for a reading that is no Markdown: what stands there is not followed, but it can be read.
@@ -117,16 +119,19 @@ impl Rules {
         hits
     }
 
-    pub(crate) fn read(&self, text: &str, fence: Option<Fence>, known: &Known) -> Places {
+    pub(crate) fn read(&self, text: &str, code: &Code, known: &Known) -> Places {
         let mut hits = Vec::new();
         leak::find(text, &self.settings, known, &mut hits);
         let Traces { hits: traces, open } =
             self.prompt.as_ref().map(|prompt| prompt.find(text)).unwrap_or_default();
         hits.extend(traces);
-        self.gate.find(text, &Code::of(text, fence), &mut hits);
+        let others = hits.len();
+        self.gate.find(text, code, &mut hits);
+        let links = hits.iter().skip(others).filter_map(|hit| hit.span.map(|span| span.start));
+        let open_code = code.open().and_then(|open| links.filter(|at| *at >= open).min());
         self.rulebook.places(text, &mut hits);
         in_order(&mut hits);
-        Places { hits, open_prompt: open }
+        Places { hits, open_prompt: open, open_code }
     }
 
     pub(crate) fn patterns(&self) -> &[Compiled] {

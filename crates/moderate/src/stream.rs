@@ -3,25 +3,26 @@
 //! What was received is looked at each time eight characters have come, whatever the pieces in which they came:
 //! any split of a text gives the same result. Of what was received the last 32 characters are held back, so that
 //! with those not looked at yet fewer than 40 are; and everything from the start of a possible match on (an
-//! address, a key, digits in groups, a tag, a pattern of the policy, the system prompt), up to a bound.
+//! address, a key, digits in groups, a tag, a pattern of the policy, the system prompt, an address in a fence that
+//! is not over), up to a bound.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::code::{Fence, after};
+use portcullis_markup::{Code, LINE, Lines};
+
 use crate::hit::Hit;
 use crate::hold;
 use crate::leak::Known;
 use crate::patterns::Standing;
-use crate::rules::Rules;
+use crate::rules::{Places, Rules};
 
 /// Characters between two looks.
 const STEP: usize = 8;
 /// Characters that are held back in any case.
 const HELD: usize = 32;
-/// Bytes before what is not released yet that are read with it; a line is read from its start up to so many.
+/// Bytes before what is not released yet that are read with it, where its line begins further back than [`LINE`].
 const BEFORE: usize = 256;
-const LINE: usize = 2048;
 
 /// What is to be done about a hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,11 +94,8 @@ pub struct Stream {
     /// Where each pattern's machine stands after the first `stepped` bytes.
     standings: Vec<Standing>,
     stepped: usize,
-    /// The fence that is open at the start of the line at `lines`.
-    fence: Option<Fence>,
-    lines: usize,
-    /// Up to where lines were looked for.
-    lined: usize,
+    /// The lines that were released.
+    lines: Lines,
     /// The possible match that is held back now, and since when.
     held: Option<(usize, Duration)>,
     /// What begins before this is held back no more: it outgrew its bounds and may pass.
@@ -120,9 +118,7 @@ impl Stream {
             released: 0,
             standings,
             stepped: 0,
-            fence: None,
-            lines: 0,
-            lined: 0,
+            lines: Lines::default(),
             held: None,
             passed: 0,
             flow: Flow::Open,
@@ -166,7 +162,8 @@ impl Stream {
         if !matches!(self.flow, Flow::Stopped(_)) {
             self.flow = Flow::Open;
             let from = self.context();
-            let mut hits = self.read(from).0;
+            let code = Code::rest(&self.text, from, &self.lines);
+            let mut hits = self.read(from, &code).hits;
             hits.retain(|hit| hit.span.is_none_or(|span| span.end > self.released));
             let judge = std::mem::replace(&mut self.judge, Box::new(|_| Act::Go));
             let to = self.text.len();
@@ -245,18 +242,21 @@ impl Stream {
             return;
         }
         let from = self.context();
-        let (mut hits, open_prompt) = self.read(from);
+        let code = Code::so_far(&self.text, from, &self.lines);
+        let Places { mut hits, open_prompt, open_code } = self.read(from, &code);
         hits.retain(|hit| hit.span.is_some_and(|span| span.end > self.released));
-        let mut to = hold::open(&self.text, base);
+        let mut to = hold::open(&self.text, self.released, base);
         let patterns = self.standings.iter().filter_map(Standing::open);
-        to = patterns.chain(open_prompt).fold(to, usize::min);
-        // a match is dealt with whole: what reaches into what is held is held from its start
+        let open_code = open_code.map(|at| hold::whole(&self.text, at));
+        to = patterns.chain(open_prompt).chain(open_code).fold(to, usize::min);
+        // a match is dealt with whole: what reaches into what is held is held from its start, and with what it
+        // is read with
         while let Some(start) = hits
             .iter()
-            .filter_map(|hit| hit.span)
-            .filter(|s| s.start < to && s.end > to)
-            .map(|s| s.start)
+            .filter_map(|hit| hit.span.filter(|span| span.end > to))
+            .map(|span| hold::whole(&self.text, span.start))
             .min()
+            .filter(|start| *start < to)
         {
             to = start;
         }
@@ -311,14 +311,9 @@ impl Stream {
     /// From where what is not released yet must be read to be read rightly: the start of its line, or, of a long
     /// one, that of a word before it.
     fn context(&mut self) -> usize {
-        let new = self.text.get(self.lined..self.released).unwrap_or_default();
-        for end in new.match_indices('\n').map(|(at, _)| self.lined + at + 1) {
-            self.fence = after(self.fence, self.text.get(self.lines..end).unwrap_or_default());
-            self.lines = end;
-        }
-        self.lined = self.released;
-        if self.released - self.lines <= LINE {
-            return self.lines;
+        self.lines.read(&self.text, self.released);
+        if self.released - self.lines.start() <= LINE {
+            return self.lines.start();
         }
         let near = self.text.floor_char_boundary(self.released.saturating_sub(BEFORE));
         let word =
@@ -326,15 +321,17 @@ impl Stream {
         word.map_or(near, |at| near + at)
     }
 
-    fn read(&self, from: usize) -> (Vec<Hit>, Option<usize>) {
-        let places =
-            self.rules.read(self.text.get(from..).unwrap_or_default(), self.fence, &self.known);
-        let mut hits = places.hits;
-        for span in hits.iter_mut().filter_map(|hit| hit.span.as_mut()) {
+    fn read(&self, from: usize, code: &Code) -> Places {
+        let text = self.text.get(from..).unwrap_or_default();
+        let mut places = self.rules.read(text, code, &self.known);
+        for span in places.hits.iter_mut().filter_map(|hit| hit.span.as_mut()) {
             span.start += from;
             span.end += from;
         }
-        (hits, places.open_prompt.map(|at| at + from))
+        for open in [&mut places.open_prompt, &mut places.open_code].into_iter().flatten() {
+            *open += from;
+        }
+        places
     }
 
     /// Releases up to `to`, dealing with each hit on the way.

@@ -2,8 +2,7 @@
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use portcullis_core::Span;
-
-use crate::reading::Reading;
+use portcullis_markup::Reading;
 
 /// Words of one list, bytes of one word, and bytes of all lists of a policy.
 const LIST: usize = 20_000;

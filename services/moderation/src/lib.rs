@@ -211,17 +211,30 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Looks at a view. Where it shows more of something that was seen already, all of it is masked, and named as
+    /// the surest is.
     fn view(&mut self, index: usize, view: &View) {
         for hit in self.rules.values(view.text.expose(), &self.known) {
-            let Some(span) = hit.span.and_then(|span| view.to_source(span)) else { continue };
+            let Some(mut span) = hit.span.and_then(|span| view.to_source(span)) else { continue };
+            let mut surest = (hit, Some(index));
             // Past the limit nobody reads them one by one.
-            let is_new = self.hits.len() > LEAKS
-                || !self.hits.iter().any(|(other, _)| {
-                    other.kind == hit.kind && other.span.is_some_and(|other| other.overlaps(&span))
+            if self.hits.len() <= LEAKS {
+                self.hits.retain(|(other, seen)| {
+                    let known = other
+                        .span
+                        .filter(|known| other.kind == surest.0.kind && known.overlaps(&span));
+                    if let Some(known) = known {
+                        let (start, end) = (known.start.min(span.start), known.end.max(span.end));
+                        span = Span { start, end };
+                        if other.confidence >= surest.0.confidence {
+                            surest = (other.clone(), *seen);
+                        }
+                    }
+                    known.is_none()
                 });
-            if is_new {
-                self.hits.push((Hit { span: Some(span), ..hit }, Some(index)));
             }
+            surest.0.span = Some(span);
+            self.hits.push(surest);
         }
     }
 

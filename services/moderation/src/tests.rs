@@ -110,6 +110,44 @@ fn a_value_that_only_a_view_shows_leaks_too() {
 }
 
 #[test]
+fn a_view_that_shows_more_of_a_value_widens_its_mask() {
+    // the first letter is Cyrillic: the received text shows an address that begins behind it
+    let text = "\u{458}.bob@example.org wrote";
+    let mut ask = answer(text);
+    let before = check(&ask);
+    assert_eq!(kinds(&before), ["leak.pii.email"]);
+    assert!(before.edits[0].span.start > 0, "{:?}", before.edits);
+    ask.views.push(View {
+        kind: ViewKind::Canonical,
+        source: Place::Text,
+        text: "j.bob@example.org wrote".into(),
+        map: vec![
+            Run { view: 0, source: 0, view_len: 1, source_len: 2 },
+            Run { view: 1, source: 2, view_len: 22, source_len: 22 },
+        ],
+    });
+    let report = check(&ask);
+    assert_eq!((kinds(&report), report.findings[0].view), (vec!["leak.pii.email"], None));
+    assert_eq!(report.edits.len(), 1);
+    assert_eq!(report.edits[0].span, Span { start: 0, end: "\u{458}.bob@example.org".len() });
+}
+
+#[test]
+fn a_pattern_is_masked_wherever_it_matches() {
+    let mut ask = answer(&"T-1 ".repeat(1000));
+    ask.settings = json!({
+        "unsafe_content": {"enabled": false},
+        "guidelines": {"patterns": [{"name": "t", "regex": "T-[0-9]", "mask": true, "severity": "low"}]},
+    });
+    let report = check(&ask);
+    assert_eq!((report.edits.len(), report.coverage.complete), (1000, true));
+    ask.interaction.text = "T-1 ".repeat(2000).as_str().into();
+    let report = check(&ask);
+    assert_eq!((report.edits.len(), report.coverage.complete), (LEAKS, false));
+    assert_eq!(kinds(&report).last(), Some(&"leak.limit"));
+}
+
+#[test]
 fn settings_say_what_counts() {
     let mut ask = answer("Write to shop@example.org, key AKIAIOSFODNN7EXAMPLE");
     ask.settings = json!({"entities": {"email": false}});
