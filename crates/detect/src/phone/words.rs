@@ -2,12 +2,14 @@
 
 /// Words, in lower case, that name a telephone: digits right behind one are its number, in whatever form.
 #[rustfmt::skip]
-pub(super) const NAMES: [&str; 60] = [
+pub(super) const NAMES: [&str; 70] = [
     "phone", "telephone", "tel", "telefon", "telefono", "teléfono", "telefone", "téléphone", "telefoon", "telefonu",
     "telefonnummer", "telefoonnummer", "phonenumber", "mobile", "mobilephone", "mobil ", "mobil:", "mobilnummer",
     "mobiel", "móvil", "cell", "cellphone", "cellulare", "celular", "handy", "handynummer", "rufnummer", "fon",
     "festnetz", "landline", "whatsapp", "fax", "sms", "komórka", "tél", "cep:", "call me", "reach me", "text me",
     "ring me", "contact me", "my number is", "llámame", "chiamami", "appelez-moi", "bel me", "ring mig", "me liga",
+    "meine nummer ist", "ruf mich", "ruf mich an", "mi número es", "mon numéro est", "il mio numero è", "meu número é",
+    "mijn nummer is", "mit nummer er", "mitt nummer är",
     "zadzwoń", "電話", "电话", "手机", "手機", "携帯", "전화", "휴대폰", "елефон", "тел.", "Тел.", "ηλέφων",
 ];
 /// Words that say the same only of a number that looks like one: in groups, or with a zero before.
