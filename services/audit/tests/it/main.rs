@@ -110,6 +110,18 @@ impl House {
         eventually(PATIENCE, async || reader.last_seq().await.is_ok_and(|last| last >= sent)).await;
     }
 
+    /// Waits until the server knows that all that was sent is done with: it is told after it was stored.
+    async fn acknowledged(&self) {
+        let sent = self.sent as u64;
+        eventually(PATIENCE, async || {
+            let asked = self.client.request("$JS.API.CONSUMER.INFO.JOURNAL.audit", "".into()).await;
+            let Ok(answer) = asked else { return false };
+            let info: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
+            info["ack_floor"]["stream_seq"].as_u64().is_some_and(|floor| floor >= sent)
+        })
+        .await;
+    }
+
     /// Waits until whoever writes tells the key of the shared folder.
     async fn tells_its_key(&self) {
         let file = self.shared.path().join("keys/audit.pub");
@@ -286,7 +298,7 @@ async fn a_new_record_of_an_old_journal_begins_with_a_gap() {
     let mut house = House::build().await;
     let first = house.audit("first");
     house.send(10).await;
-    house.stored().await;
+    house.acknowledged().await;
     drop(first);
     house.send(5).await;
     let _second = house.audit_of("second", 0, "anew", &house.shared.path().join("anew"));
