@@ -282,16 +282,18 @@ impl Gateway {
         }
         let mut verdict = known.verdict.clone();
         let recorded = self.record_or_block(&known.entry, policy, &mut verdict).await;
-        match known.verdict.decision {
-            _ if recorded => Ok(verdict),
-            _ if throttling == Throttling::Final => Err(away("the journal")),
-            // What does not go on anyway stays what it was.
-            decision if !decision.forwards() => {
-                known.verdict.recorded = Recorded::Nowhere;
-                Ok(known.verdict)
-            }
-            _ => Ok(verdict),
+        if recorded {
+            return Ok(verdict);
         }
+        if throttling == Throttling::Final {
+            return Err(away("the journal"));
+        }
+        if known.verdict.decision.forwards() {
+            return Ok(verdict);
+        }
+        // What does not go on anyway stays what it was.
+        known.verdict.recorded = Recorded::Nowhere;
+        Ok(known.verdict)
     }
 
     /// Whether what operators have ordered blocks this message.
